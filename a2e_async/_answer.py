@@ -1,0 +1,253 @@
+"""Answers: from status, headers and bytes to a typed value or the error they mean. Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from msgspec import field
+from msgspec.json import Decoder
+
+from a2e_async._wire import Reply
+from a2e_async.errors import (
+    A2EError,
+    APIError,
+    AuthenticationError,
+    DecodeError,
+    InsufficientCoinsError,
+    ModerationError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+
+R = TypeVar("R")
+T = TypeVar("T")
+DataT = TypeVar("DataT")
+
+MODERATION_CODES = frozenset({1003, 1004})
+_BY_STATUS: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    402: InsufficientCoinsError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+}
+# No public code list names "too few coins" (contract 1.4), so the text has to tell.
+_BROKE = re.compile(r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.I)
+
+
+class Envelope(msgspec.Struct, Generic[DataT], frozen=True):
+    """Every answer's frame (contract 1.3); ``code`` is the truth, whatever the HTTP status."""
+
+    code: int
+    data: DataT | None = None
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    code: Any = None
+    msg: Any = None
+    message: Any = None
+    errors: Any = None
+    data: Any = None
+    trace_id: Any = None
+
+    def text(self) -> str:
+        inner: dict[str, Any] = self.data if isinstance(self.data, dict) else {}
+        found = self.msg or self.message or self.errors or inner.get("failed_message") or "no reason given"
+        return found if isinstance(found, str) else msgspec.json.encode(found).decode()
+
+    def number(self) -> int:
+        text = str(self.code)
+        return int(text) if text.lstrip("-").isdigit() else 0
+
+
+_read_failure = Decoder(_Failure).decode
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a listing, newest first; ``count`` is the total over all pages, None where it is not told."""
+
+    items: list[T]
+    count: int | None = None
+
+
+class _Rows(msgspec.Struct, Generic[T], frozen=True):
+    rows: list[T] | None = None
+    data: list[T] | None = None
+    listed: list[T] | None = msgspec.field(default=None, name="list")
+    count: int | None = None
+    total: int | None = None
+
+    def items(self) -> list[T]:
+        for found in (self.rows, self.data, self.listed):
+            if found is not None:
+                return found
+        raise _MisfitError("no list of records in it")
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    id: str | int = msgspec.field(default="", name="_id")
+
+
+_read_raw = Decoder(Envelope[msgspec.Raw | None]).decode
+_read_raw_list = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw]).decode
+_read_identity = Decoder(_Identity).decode
+
+
+class Source:
+    """The bytes that records were read from, so that what the types leave out stays readable."""
+
+    __slots__ = ("_body", "_slices")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._slices: dict[str | int, bytes] | None = None
+
+    def of(self, record_id: str) -> bytes:
+        """Return one record's own bytes."""
+        if self._slices is None:
+            data = bytes(_read_raw(self._body).data or b"{}")
+            try:
+                listed = _read_raw_list(data)
+                parts = listed if isinstance(listed, list) else listed.items()
+            except (msgspec.ValidationError, _MisfitError):
+                parts = [msgspec.Raw(data)]
+            self._slices = {_read_identity(part).id: bytes(part) for part in parts}
+        return self._slices.get(record_id, b"{}")
+
+
+class Record(Reply, dict=True):
+    """Something that the service keeps under an id."""
+
+    id: str = field(name="_id")
+    """Record id, 24 hex digits."""
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The record as the service sent it, undocumented fields included; {} on one that was not received."""
+        source = self.__dict__.get("source")
+        return msgspec.json.decode(source.of(self.id)) if source else {}
+
+    def detach(self) -> None:
+        """Let go of the other records that came in the same answer."""
+        source = self.__dict__.get("source")
+        if source:
+            self.__dict__["source"] = Source(b'{"code":0,"data":' + source.of(self.id) + b"}")
+
+
+class _MisfitError(ValueError):
+    """The envelope is fine; its data is not of the expected shape."""
+
+
+class Answer(Generic[R]):
+    """How one endpoint's ``data`` is read: the wire type, and what of it the caller gets."""
+
+    def __init__(self, record: Any, wire: Any, pick: Callable[[Any, bytes], R]) -> None:
+        self.record = record
+        self._wire, self._pick = wire, pick
+        self._decode: Callable[[bytes], Envelope[Any]] | None = None
+
+    def read(self, endpoint: str, status: int, headers: Mapping[str, str], body: bytes) -> R:
+        """Return the typed value, or raise what the answer means."""
+        if self._decode is None:
+            self._decode = Decoder(Envelope[self._wire], strict=False).decode
+        misfit = ""
+        if status < 300:  # noqa: PLR2004 - HTTP's own border
+            try:
+                envelope = self._decode(body)
+                if envelope.code == 0:
+                    return self._pick(envelope.data, body)
+            except (msgspec.DecodeError, UnicodeDecodeError, _MisfitError) as error:
+                misfit = str(error)
+        raise explain(endpoint, status, headers, body, misfit)
+
+
+def _marked(rows: list[T], body: bytes) -> list[T]:
+    if rows and isinstance(rows[0], Record):
+        source = Source(body)
+        for row in cast("list[Record]", rows):
+            row.__dict__["source"] = source
+    return rows
+
+
+def one(record: type[T]) -> Answer[T]:
+    """One record; an array of one is taken for it (contract 5)."""
+
+    def pick(data: T | list[T] | None, body: bytes) -> T:
+        rows = cast("list[T]", data) if isinstance(data, list) else [data] if data is not None else []
+        if not rows:
+            raise _MisfitError("no record in it")
+        return _marked(rows, body)[0]
+
+    return Answer(record, record | list[record], pick)
+
+
+def many(record: type[T]) -> Answer[list[T]]:
+    """Records as a list, whichever of the service's list shapes they come in (contract 1.7)."""
+
+    def pick(data: list[T] | _Rows[T] | None, body: bytes) -> list[T]:
+        if data is None:
+            raise _MisfitError("no list of records in it")
+        return _marked(data if isinstance(data, list) else data.items(), body)
+
+    return Answer(record, list[record] | _Rows[record], pick)
+
+
+def page(record: type[T]) -> Answer[Page[T]]:
+    """One page of records with the total, whichever of the service's list shapes they come in (contract 1.7)."""
+    rows = many(record)._pick  # noqa: SLF001 - the same reading, kept in one place
+
+    def pick(data: list[T] | _Rows[T] | None, body: bytes) -> Page[T]:
+        count = None if data is None or isinstance(data, list) else data.count if data.count is not None else data.total
+        return Page(rows(data, body), count)
+
+    return Answer(record, list[record] | _Rows[record], pick)
+
+
+def nothing() -> Answer[None]:
+    """No value: clients look at the code only (contract 7.11)."""
+    return Answer(None, Any, lambda _data, _body: None)
+
+
+def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes, misfit: str = "") -> A2EError:
+    """Say as an error what an answer that brought no value means."""
+    try:
+        failure = _read_failure(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        failure = None
+    if status < 300 and (failure is None or failure.number() == 0):  # noqa: PLR2004 - HTTP's own border
+        kind = "no envelope of the service's" if failure is None or failure.code is None else f"unexpected ({misfit})"
+        return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
+    text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
+    code, trace_id = (failure.number(), str(failure.trace_id or "")) if failure else (0, "")
+    if status == 429:  # noqa: PLR2004 - the one status that carries a pause
+        wait = retry_after(headers.get("Retry-After", ""))
+        return RateLimitError(text, code=code, trace_id=trace_id, endpoint=endpoint, retry_after=wait)
+    cls = _error_class(status, code, text)
+    safe = cls is not ServerError and cls is not ModerationError
+    return cls(text, http_status=status, code=code, trace_id=trace_id, endpoint=endpoint, retry_safe=safe)
+
+
+def _error_class(status: int, code: int, text: str) -> type[APIError]:
+    if code in MODERATION_CODES:
+        return ModerationError
+    if _BROKE.search(text) and status < 500:  # noqa: PLR2004 - HTTP's own border
+        return InsufficientCoinsError
+    return _BY_STATUS.get(status, ServerError if status >= 500 else APIError)  # noqa: PLR2004
+
+
+def retry_after(value: str) -> float | None:
+    """Read both forms of Retry-After as seconds from now; None where there is nothing readable."""
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:400].decode("utf-8", "replace").split())[:160]

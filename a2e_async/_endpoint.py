@@ -1,0 +1,222 @@
+"""An endpoint is declared once, as a constant of its group's class; read off a group it is the method to await."""
+
+import inspect
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import cached_property
+from types import MethodType
+from typing import Any, ClassVar, Generic, NamedTuple, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints, overload
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from a2e_async._answer import Answer, Page, Record, page
+from a2e_async._wire import Request, blueprint, encode
+
+P = ParamSpec("P")
+R = TypeVar("R")
+RecordT = TypeVar("RecordT", bound=Record)
+G = TypeVar("G", bound="Group")
+
+
+class Caller(Protocol):
+    """What a group needs of a session."""
+
+    async def call(self, endpoint: "Endpoint[..., R]", request: Request) -> R:
+        """Send one request and return the typed answer; raise an `A2EError` where there is none."""
+        ...
+
+
+class Parameter(NamedTuple):
+    """One parameter as it travels."""
+
+    name: str
+    wire: str
+    place: str
+    """``path``, ``query`` or ``body``."""
+    required: bool
+    """Sent with every call: it has no default, or one that is always spelt out."""
+
+
+class Endpoint(Generic[P, R]):
+    """One row of the contract: verb, path, request, answer, and what repeating it may cost."""
+
+    def __init__(  # noqa: PLR0913 - one row has this many facts
+        self,
+        method: str,
+        path: str,
+        request: Callable[P, Request],
+        answer: Answer[R],
+        *,
+        paid: bool = False,
+        safe: bool = False,
+        provisional: bool = False,
+    ) -> None:
+        self.method = method
+        self.path = path if path.startswith("/api/") else "/api/v1" + path
+        self.request = cast("type[Request]", request)
+        self.answer = answer
+        self.paid = paid
+        self.safe = safe or method != "POST"
+        self.provisional = provisional
+        self.label = f"{method} {self.path}"
+        self.name = self.noun = ""
+        self.listed = False
+        """Whether the group has records in which to look for what this started."""
+        self._slots: list[str] = re.findall(r"\{(\w+)\}", self.path)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.noun}.{self.name}: {self.label}>"
+
+    def __set_name__(self, owner: type["Group"], name: str) -> None:
+        self.name, self.noun = name, owner.noun
+        self.listed = "records" in vars(owner)
+
+    @overload
+    def __get__(self, group: None, owner: type["Group"]) -> Self: ...
+    @overload
+    def __get__(self, group: "Group", owner: type["Group"]) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, group: "Group | None", owner: type["Group"]) -> Self | Callable[P, Coroutine[Any, Any, R]]:
+        return self if group is None else MethodType(self._method, group)
+
+    @cached_property
+    def _method(self) -> Callable[..., Coroutine[Any, Any, R]]:
+        def method(group: "Group", *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+            return group.caller.call(self, self.request(*args, **kwargs))
+
+        method.__name__ = method.__qualname__ = self.name
+        method.__doc__ = f"{self.label}\n\n{inspect.getdoc(self.request) or ''}"
+        cast("Any", method).__signature__ = self.signature(bound=False)
+        return method
+
+    def signature(self, *, bound: bool = True) -> inspect.Signature:
+        """Return the request's own signature, as `help` and editors show it."""
+        hints = get_type_hints(self.request)
+        own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(self.request).parameters.values()]
+        me = [] if bound else [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
+        return inspect.Signature([*me, *own])
+
+    def parameters(self) -> list[Parameter]:
+        """List the parameters with their wire names, places and whether each call sends them."""
+        rest = "body" if self.method == "POST" else "query"
+        return [
+            Parameter(
+                info.name,
+                info.encode_name,
+                "path" if info.encode_name in self._slots else rest,
+                info.required or (rest == "query" and info.default is not None),
+            )
+            for info in msgspec.structs.fields(self.request)
+        ]
+
+    def target(self, request: Request) -> tuple[str, bytes | None]:
+        """Return the path with its query, and the body."""
+        if self.method == "POST" and not self._slots:
+            return self.path, encode(request)
+        values = {wire: getattr(request, name) for name, wire in blueprint(self.request).names.items()}
+        path = self.path
+        for slot in self._slots:
+            path = path.replace(f"{{{slot}}}", quote(str(values.pop(slot)), safe=""))
+        if self.method == "POST":
+            return path, encode(values)
+        query = urlencode({wire: _text(value) for wire, value in values.items() if value is not None})
+        return f"{path}?{query}" if query else path, None
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Listing(Endpoint[P, Page[RecordT]]):
+    """An endpoint that answers one page; its method also has ``each``, which walks them all."""
+
+    @overload
+    def __get__(self, group: None, owner: type["Group"]) -> Self: ...
+    @overload
+    def __get__(self, group: "Group", owner: type["Group"]) -> "Pages[P, RecordT]": ...
+    def __get__(self, group: "Group | None", owner: type["Group"]) -> "Self | Pages[P, RecordT]":
+        return self if group is None else Pages(group.caller, self)
+
+
+class Pages(Generic[P, RecordT]):
+    """A listing bound to a session: await it for one page, or iterate over ``each()``."""
+
+    def __init__(self, caller: Caller, listing: Listing[P, RecordT]) -> None:
+        self._caller, self._listing = caller, listing
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return self._listing.signature()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Page[RecordT]]:
+        """Read one page."""
+        return self._caller.call(self._listing, self._listing.request(*args, **kwargs))
+
+    async def each(self, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[RecordT]:
+        """Walk the records from the given page on to the last, none twice though new ones shift the pages."""
+        request: Any = self._listing.request(*args, **kwargs)
+        before: set[str] = set()
+        while True:
+            items = (await self._caller.call(self._listing, request)).items
+            for record in items:
+                if record.id not in before:
+                    yield record
+            if len(items) < request.size:
+                return
+            before = {record.id for record in items}
+            request = msgspec.structs.replace(request, page=request.page + 1)
+
+
+def get(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:
+    """Declare a read."""
+    return Endpoint("GET", path, request, answer)
+
+
+def listing(path: str, request: Callable[P, Request], record: type[RecordT]) -> Listing[P, RecordT]:
+    """Declare a read that is split into pages."""
+    return Listing("GET", path, request, page(record))
+
+
+def post(  # noqa: PLR0913 - see Endpoint
+    path: str,
+    request: Callable[P, Request],
+    answer: Answer[R],
+    *,
+    paid: bool = False,
+    safe: bool = False,
+    provisional: bool = False,
+) -> Endpoint[P, R]:
+    """Declare a POST. ``paid``: may cost coins. ``safe``: may be repeated. ``provisional``: never documented."""
+    return Endpoint("POST", path, request, answer, paid=paid, safe=safe, provisional=provisional)
+
+
+def delete(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:
+    """Declare a removal."""
+    return Endpoint("DELETE", path, request, answer)
+
+
+class Group:
+    """Endpoints that belong together; ``noun`` is where a session keeps them."""
+
+    noun: ClassVar[str] = ""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+
+
+class subgroup(Generic[G]):  # noqa: N801 - used like `property`
+    """A group inside a group."""
+
+    def __init__(self, group: type[G]) -> None:
+        self.group = group
+        self._name = group.noun.rpartition(".")[2]
+
+    @overload
+    def __get__(self, outer: None, owner: type[Group]) -> Self: ...
+    @overload
+    def __get__(self, outer: Group, owner: type[Group]) -> G: ...
+    def __get__(self, outer: Group | None, owner: type[Group]) -> Self | G:
+        if outer is None:
+            return self
+        inner = vars(outer)[self._name] = self.group(outer.caller)
+        return inner

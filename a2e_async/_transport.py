@@ -1,0 +1,217 @@
+"""The only user of aiohttp's client: one pool per event loop, opened at the first request, closed with its loop."""
+
+import asyncio
+import contextlib
+import time
+import warnings
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from a2e_async._endpoint import Endpoint
+from a2e_async._limits import Gate
+from a2e_async._retry import repeatable, started_unknown, waits
+from a2e_async._version import __version__
+from a2e_async._wire import Request
+from a2e_async.config import SessionConfig
+from a2e_async.errors import (
+    A2EError,
+    NotFoundError,
+    ProvisionalEndpointWarning,
+    RateLimitError,
+    ServerError,
+    SubmissionUncertainError,
+    TransportError,
+    TransportTimeoutError,
+)
+
+if TYPE_CHECKING:
+    import aiohttp
+
+R = TypeVar("R")
+# Servers commonly close idle connections after 5 s; a submission written to a dying one has an unknown outcome.
+KEEPALIVE = 4.0
+
+
+class Pool:
+    """What belongs to one event loop: connections, gate, transfer slots."""
+
+    def __init__(self, config: SessionConfig, borrowed: "aiohttp.ClientSession | None") -> None:
+        import aiohttp  # noqa: PLC0415 - four times the cost of all other imports together
+
+        self.gate = Gate(config.limits.concurrency)
+        self.transfers = asyncio.Semaphore(config.limits.transfers)
+        self.errors = (aiohttp.ClientError, TimeoutError, OSError)
+        self.timeout = aiohttp.ClientTimeout(total=config.timeout, sock_connect=min(config.timeout, 15.0))
+        # A transfer has no total: as long as bytes move, it may go on.
+        self.transfer_timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=config.timeout)
+        headers = {
+            "Authorization": f"Bearer {config.api_key}",
+            "Content-Type": "application/json",
+            "User-Agent": f"a2e-async/{__version__}",
+        }
+        self._owned: list[aiohttp.ClientSession] = []
+        if borrowed is not None:
+            self.api = self.plain = borrowed
+            self.headers: dict[str, str] | None = headers
+            return
+        self.headers = None
+        self.api = self._open(aiohttp, config.limits.concurrency, headers)
+        # Other hosts serve the files: nothing that is sent to them may carry the token.
+        self.plain = self._open(aiohttp, config.limits.transfers, {"User-Agent": headers["User-Agent"]})
+
+    def _open(self, lib: Any, limit: int, headers: dict[str, str]) -> "aiohttp.ClientSession":
+        connector = lib.TCPConnector(limit=limit, keepalive_timeout=KEEPALIVE)
+        session = lib.ClientSession(connector=connector, headers=headers, cookie_jar=lib.DummyCookieJar())
+        self._owned.append(session)
+        return cast("aiohttp.ClientSession", session)
+
+    async def aclose(self) -> None:
+        for session in self._owned:
+            await session.close()
+
+
+class Transport:
+    """Sends requests: gate, one attempt, and further ones where that cannot pay twice."""
+
+    def __init__(self, config: SessionConfig, http: "aiohttp.ClientSession | None" = None) -> None:
+        self.config = config
+        self._http = http
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[None]]] = (
+            WeakKeyDictionary()
+        )
+        self._last: tuple[asyncio.AbstractEventLoop | None, Pool | None] = (None, None)
+        self._warned: set[str] = set()
+
+    def pool(self) -> Pool:
+        """Return the running loop's pool."""
+        loop = asyncio.get_running_loop()
+        known, pool = self._last
+        if known is loop and pool is not None:
+            return pool
+        entry = self._pools.get(loop)
+        if entry is None:
+            pool = Pool(self.config, self._http)
+            # An asynchronous generator is what a loop closes before it ends: no thread, no task, no destructor.
+            guard = self._guard(loop, pool)
+            with contextlib.suppress(StopIteration):
+                guard.__anext__().__await__().send(None)
+            entry = self._pools[loop] = (pool, guard)
+        self._last = (loop, entry[0])
+        return entry[0]
+
+    async def _guard(self, loop: asyncio.AbstractEventLoop, pool: Pool) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self._pools.pop(loop, None)
+            self._last = (None, None)
+            await pool.aclose()
+
+    async def aclose(self) -> None:
+        """Close the running loop's pool; a later request opens a new one."""
+        entry = self._pools.get(asyncio.get_running_loop())
+        if entry is not None:
+            await entry[1].aclose()
+
+    async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
+        """Send, repeat where allowed, and say of a paid request that got lost that its outcome is unknown."""
+        if endpoint.provisional and endpoint.label not in self._warned:
+            self._warned.add(endpoint.label)
+            text = f"{endpoint.label} was never publicly documented; this is its best-supported form."
+            warnings.warn(text, ProvisionalEndpointWarning, stacklevel=4)
+        path, body = endpoint.target(request)
+        began = time.time()
+        try:
+            return await self._send(endpoint, path, body)
+        except A2EError as error:
+            failure = error
+        if repeatable(failure, safe=endpoint.safe):
+            outcome = await self._repeat(endpoint, path, body, failure)
+            if not isinstance(outcome, A2EError):
+                return outcome
+            failure = outcome
+        raise self._settle(endpoint, body, began, failure) from failure.__cause__
+
+    async def _repeat(self, endpoint: Endpoint[..., R], path: str, body: bytes | None, failure: A2EError) -> R | A2EError:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.config.retry.patience
+        for wait in waits(self.config.retry):
+            pause = max(wait, (failure.retry_after or 0.0)) if isinstance(failure, RateLimitError) else wait
+            if loop.time() + pause > end:
+                break
+            if isinstance(failure, RateLimitError):
+                self.pool().gate.brake(pause)
+            else:
+                await asyncio.sleep(pause)
+            try:
+                return await self._send(endpoint, path, body)
+            except NotFoundError as error:
+                if endpoint.method == "DELETE":
+                    return cast("R", None)  # an earlier try has removed it
+                return error
+            except A2EError as error:
+                failure = error
+            if not repeatable(failure, safe=endpoint.safe):
+                break
+        return failure
+
+    async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None) -> R:
+        pool = self.pool()
+        async with pool.gate:
+            try:
+                response = await pool.api.request(
+                    endpoint.method,
+                    self.config.base_url + path,
+                    data=body,
+                    headers=pool.headers,
+                    timeout=pool.timeout,
+                    allow_redirects=False,
+                )
+                try:
+                    raw = await response.read()
+                except BaseException:
+                    response.close()
+                    raise
+            except pool.errors as error:
+                raise self.translate(endpoint.label, error) from hide(error)
+        return endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
+
+    def translate(self, label: str, error: BaseException) -> TransportError:
+        """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""
+        import aiohttp  # noqa: PLC0415 - loaded long since, or this error would not be here
+
+        text = str(error).replace(self.config.api_key, "***") or type(error).__name__
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+            base = self.config.base_url
+            text = f"no connection: {text}. Check the network, and that A2E_BASE_URL ({base}) is right."
+            kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
+            return kind(text, endpoint=label, sent=False)
+        if isinstance(error, TimeoutError):
+            return TransportTimeoutError(f"no complete answer within {self.config.timeout:g} s.", endpoint=label)
+        return TransportError(f"the connection broke before the answer was complete ({text}).", endpoint=label)
+
+    def _settle(self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError) -> A2EError:
+        if not endpoint.paid or not started_unknown(failure):
+            if isinstance(failure, ServerError | TransportError):
+                failure.retry_safe = failure.retry_safe or endpoint.safe
+            return failure
+        sent: dict[str, Any] = msgspec.json.decode(body or b"{}")
+        sent.pop("webhook_token", None)
+        at = datetime.fromtimestamp(began, UTC).isoformat(timespec="milliseconds")
+        where = f"{endpoint.noun}.records()" if endpoint.listed else "account.history() (this group has no records)"
+        return SubmissionUncertainError(
+            f"sent at {at}, but no readable answer came ({failure.message}) The task may exist and may have cost "
+            f"coins, so it was not sent again. Look in {where}, from that time on, for {sent}",
+            endpoint=endpoint.label,
+            request=sent,
+            sent_at=at,
+        )
+
+
+def hide(error: BaseException) -> BaseException | None:
+    """Drop a cause that carries the request's headers, and with them the token."""
+    return None if hasattr(error, "request_info") else error

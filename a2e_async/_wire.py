@@ -1,0 +1,144 @@
+"""Requests: Structs that check themselves, find their local files and become the bytes that are sent. Pure."""
+
+from collections.abc import Callable
+from os import PathLike
+from pathlib import PurePath
+from typing import Annotated, Any, cast, dataclass_transform, get_args, get_type_hints
+
+import msgspec
+from msgspec import field
+from msgspec.json import Decoder, Encoder
+
+from a2e_async.errors import RequestError
+
+Picture = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("picture",)})]
+"""A public URL of a picture, or a local file as a Path, which is uploaded first."""
+Clip = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("video", "picture")})]
+"""A public URL of a video or a picture, or a local file as a Path, which is uploaded first."""
+Link = Annotated[str, msgspec.Meta(extra={"media": ()})]
+"""A public http(s) URL."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class _WireMeta(msgspec.StructMeta):
+    # msgspec does not inherit kw_only, and type checkers see neither option through a base class.
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        return super().__new__(cls, name, bases, namespace, **{"kw_only": True, "frozen": True} | options)
+
+
+class Request(msgspec.Struct, metaclass=_WireMeta, omit_defaults=True):
+    """What a call sends: keyword-only, frozen, defaults left out."""
+
+
+class Reply(msgspec.Struct, metaclass=_WireMeta):
+    """What a call returns: unknown fields are ignored."""
+
+
+class Nothing(Request):
+    """A call without parameters."""
+
+
+class ById(Request):
+    """One record."""
+
+    id: str = field(name="_id")
+    """Record id, 24 hex digits."""
+
+
+class ByIds(Request):
+    """Many records in one request."""
+
+    ids: Annotated[list[str], msgspec.Meta(max_length=200)]
+    """Record ids, at most 200; duplicates are dropped, unknown ones are left out of the answer."""
+
+
+class PageQuery(Request):
+    """One page of a listing, newest first."""
+
+    page: Annotated[int, msgspec.Meta(ge=1)] = field(default=1, name="pageNum")
+    """Page number, from 1."""
+    size: Annotated[int, msgspec.Meta(ge=1, le=100)] = field(default=100, name="pageSize")
+    """Rows per page, 1 to 100."""
+
+
+def _placeholder(value: object) -> str:
+    if isinstance(value, PathLike):
+        return PurePath(cast("PathLike[str]", value)).name
+    raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
+
+
+encode = Encoder(enc_hook=_placeholder).encode
+
+
+class Blueprint(msgspec.Struct, frozen=True):
+    """What is known of a request class once its annotations are read."""
+
+    media: dict[str, tuple[str, ...]]
+    """Attribute -> accepted media; a plain link accepts none."""
+    names: dict[str, str]
+    """Attribute -> wire name."""
+    check: Callable[[bytes], object]
+    """Decoder that raises where the encoded request breaks its own declaration."""
+
+
+_blueprints: dict[type[Request], Blueprint] = {}
+
+
+def blueprint(cls: type[Request]) -> Blueprint:
+    """Read the annotations of a request class, once."""
+    known = _blueprints.get(cls)
+    if known is None:
+        known = _blueprints[cls] = _draw(cls)
+    return known
+
+
+def _draw(cls: type[Request]) -> Blueprint:
+    hints = get_type_hints(cls, include_extras=True)
+    fields = msgspec.structs.fields(cls)
+    media: dict[str, tuple[str, ...]] = {}
+    plain: list[tuple[str, Any, Any]] = []
+    for info in fields:
+        hint, marks = hints[info.name], _marks(hints[info.name])
+        if marks:
+            media[info.name], hint = marks[0], str
+        if info.required:
+            plain.append((info.name, hint, field(name=info.encode_name)))
+        else:
+            plain.append((info.name, hint | None, field(name=info.encode_name, default=None)))
+    # Paths have no place in a decoder; a twin with plain types checks the very bytes that would be sent.
+    twin = msgspec.defstruct(cls.__name__, plain)
+    return Blueprint(media, {info.name: info.encode_name for info in fields}, Decoder(twin).decode)
+
+
+def _marks(hint: Any) -> list[tuple[str, ...]]:
+    metas = [meta for part in (hint, *get_args(hint)) for meta in getattr(part, "__metadata__", ())]
+    extras = [meta.extra for meta in metas if isinstance(meta, msgspec.Meta) and meta.extra]
+    return [extra["media"] for extra in extras if "media" in extra]
+
+
+def refuse(request: Request, endpoint: str) -> None:
+    """Raise RequestError, naming the wire field, for what the service is known not to take."""
+    plan = blueprint(type(request))
+    for name, accepted in plan.media.items():
+        value = getattr(request, name)
+        if isinstance(value, str) and (reason := url_problem(value, local=bool(accepted))):
+            raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
+    try:
+        plan.check(encode(request))
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$")
+        raise RequestError(text, field=where.strip("`."), endpoint=endpoint) from None
+    except TypeError as error:
+        raise RequestError(str(error), endpoint=endpoint) from None
+
+
+def url_problem(url: str, *, local: bool) -> str:
+    """Say why the service would not take this media URL ('' where it would): contract 1.5."""
+    if not url.lower().startswith(("http://", "https://")):
+        hint = " A local file is given as pathlib.Path(...) and uploaded first." if local else ""
+        return f"{url[:80]!r} is no http(s) URL.{hint}"
+    if any(char.isspace() for char in url):
+        return f"{url[:80]!r} holds a space, which the service refuses: write %20, or rename the file."
+    if len(url) > 2048:
+        return f"the URL is {len(url)} characters long; 2048 is the most."
+    return ""

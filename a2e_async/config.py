@@ -1,0 +1,113 @@
+"""Settings of a session. Nothing here is read at import; the environment is read when a session is made."""
+
+import os
+from typing import Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from a2e_async.errors import ConfigError
+
+DEFAULT_BASE_URL = "https://video.a2e.ai"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often, and how far apart, a call that may be repeated is repeated. Never applies to a lost paid POST."""
+
+    attempts: int = 5
+    """Sends in total, the first included."""
+    base: float = 0.5
+    """Seconds before the first repeat at the most; doubles each time, drawn with full jitter."""
+    longest: float = 20.0
+    """Longest pause in seconds. A server's Retry-After is never shortened by it."""
+    patience: float = 120.0
+    """Seconds after which no further repeat begins; a Retry-After beyond it is raised instead."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.base, self.longest, self.patience) < 0:
+            raise ConfigError("RetryPolicy: attempts must be at least 1, and no duration may be negative.")
+
+
+class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How tasks are watched: one of age t is read again after t/10, within these bounds, in shared rounds."""
+
+    shortest: float = 1.0
+    """Seconds between two reads of a young task; also the grid on which rounds are aligned."""
+    longest: float = 15.0
+    """Seconds between two reads of an old task."""
+    grace: float = 30.0
+    """Seconds after its start in which a task may still be missing from the service's answers."""
+    deadline: float | None = None
+    """Seconds that a wait may last; None takes the kind's own patience (a little over the service's two hours)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shortest <= self.longest or self.grace < 0 or (self.deadline or 1) <= 0:
+            raise ConfigError("PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline.")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one session asks of the service at the same time, on each event loop."""
+
+    concurrency: int = 64
+    """Requests under way at once, submissions and reads together."""
+    transfers: int = 8
+    """Uploads and downloads under way at once."""
+
+    def __post_init__(self) -> None:
+        if min(self.concurrency, self.transfers) < 1:
+            raise ConfigError("Limits: concurrency and transfers must be at least 1.")
+
+
+class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to send what, and with whose token. Its repr leaves the token out."""
+
+    api_key: str
+    base_url: str = DEFAULT_BASE_URL
+    timeout: float = 60.0
+    """Seconds that one request may take, from connecting to the last byte."""
+    retry: RetryPolicy = RetryPolicy()
+    poll: PollPolicy = PollPolicy()
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
+            raise ConfigError("The API key holds blanks or characters that no token has: check how it was copied.")
+        if self.timeout <= 0:
+            raise ConfigError("timeout must be a positive number of seconds.")
+        url = urlsplit(self.base_url)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+            raise ConfigError(f"base_url must look like {DEFAULT_BASE_URL}, not {self.base_url!r}.")
+        if url.scheme == "http" and url.hostname not in _LOOPBACK:
+            raise ConfigError(f"base_url {self.base_url!r} would send the token in the clear: use https.")
+
+    def __repr__(self) -> str:
+        return f"SessionConfig(base_url={self.base_url!r}, timeout={self.timeout!r}, api_key='***')"
+
+    @classmethod
+    def from_env(
+        cls,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: float = 60.0,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        limits: Limits | None = None,
+    ) -> Self:
+        """Fill what is not given from A2E_API_KEY and A2E_BASE_URL; raise ConfigError where there is no key."""
+        key = (os.environ.get("A2E_API_KEY", "") if api_key is None else api_key).strip()
+        if not key:
+            raise ConfigError(
+                "No API key: set A2E_API_KEY, or pass api_key=. Tokens are made on the service's page "
+                "Account > API Token; to try without one, run `a2e demo`."
+            )
+        base = (base_url or os.environ.get("A2E_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
+        return cls(
+            api_key=key,
+            base_url=base,
+            timeout=timeout,
+            retry=retry or RetryPolicy(),
+            poll=poll or PollPolicy(),
+            limits=limits or Limits(),
+        )

@@ -1,0 +1,136 @@
+"""What a task is: its states, the one table of status words, its record, and the data that make up a kind."""
+
+import logging
+from enum import StrEnum
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from msgspec import field
+
+from a2e_async import _sic
+from a2e_async._answer import Record
+from a2e_async._endpoint import Endpoint, Listing
+
+P = ParamSpec("P")
+TaskT = TypeVar("TaskT", bound="Task")
+
+log = logging.getLogger("a2e_async")
+
+
+class TaskState(StrEnum):
+    """Where a task stands. UNKNOWN is a status word that nobody has documented; it ends no wait."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """True for DONE and FAILED only."""
+        return self is TaskState.DONE or self is TaskState.FAILED
+
+
+_WORDS = {
+    TaskState.QUEUED: ("initialized", "sent", "pending", "pendding", "init", "start"),
+    TaskState.RUNNING: ("processing", "process", "copy", "training"),
+    TaskState.DONE: ("completed", "success", "succeeded"),
+    TaskState.FAILED: ("failed", "fail", "error"),
+}
+WORDS = {word: state for state, words in _WORDS.items() for word in words}
+"""Every status word of every family (contract 2.1)."""
+_warned: set[str] = set()
+
+
+def state_of(word: str) -> TaskState:
+    """Map a status word; one that is not in the table becomes UNKNOWN and is warned about once."""
+    state = WORDS.get(word) or WORDS.get(word.strip().casefold())
+    if state is None:
+        if word not in _warned and len(_warned) < 100:  # noqa: PLR2004 - hostile words must not fill the memory
+            _warned.add(word)
+            log.warning("Unknown status word %r: treated as not final.", word[:80])
+        state = TaskState.UNKNOWN
+    return state
+
+
+class Task(Record):
+    """A job at the service, as last read; the fields of the generic family (contract 2.1)."""
+
+    name: str = ""
+    """Label given at the start."""
+    status: str = field(default="", name="current_status")
+    """The service's own status word; `state` is what to branch on."""
+    result_url: str | None = None
+    """Where the result lies for about three days; empty until done."""
+    coins: float | None = None
+    """Coins charged; None where the service does not tell."""
+    created_at: str = field(default="", name="createdAt")
+    """UTC, ISO 8601."""
+    updated_at: str = field(default="", name="updatedAt")
+    """UTC, ISO 8601."""
+    failed_message: str | None = None
+    failed_code: str | int | None = None
+    faild_message: str | None = field(default=None, name=_sic.FAILED_MESSAGE)
+    error_code: str | int | None = None
+
+    @property
+    def state(self) -> TaskState:
+        """Where the task stands. A record without a status word but with a result is DONE."""
+        if not self.status and self.result_url:
+            return TaskState.DONE
+        return state_of(self.status)
+
+    @property
+    def error(self) -> str:
+        """Why the task failed, in the service's words and whichever of its spellings; '' where it did not say."""
+        return self.failed_message or self.faild_message or ""
+
+    @property
+    def code(self) -> int:
+        """The service's error code; 0 where there is none."""
+        text = str(self.failed_code or self.error_code or 0)
+        return int(text) if text.isdigit() else 0
+
+
+class TaskKind(Generic[P, TaskT]):
+    """All that differs between kinds of task, as data: how to start, read one, read many, and how long it takes."""
+
+    def __init__(  # noqa: PLR0913 - one kind has this many facts
+        self,
+        name: str,
+        *,
+        start: Endpoint[P, TaskT],
+        detail: Endpoint[..., TaskT],
+        details: Endpoint[..., list[TaskT]] | None = None,
+        running: Endpoint[..., list[TaskT]] | None = None,
+        records: Listing[..., TaskT] | None = None,
+        patience: float = 7500.0,
+    ) -> None:
+        self.name = name
+        self.start = start
+        self.detail = detail
+        self.details = details
+        """Reads up to 200 ids in one request."""
+        self.running = running
+        """Lists what still runs; an id that left it has ended."""
+        self.records = records
+        self.patience = patience
+        """Seconds until a wait gives up by itself: a little over the two hours after which the service does."""
+        KINDS[name] = self
+        _BY_RECORD[start.answer.record] = self
+
+    def __repr__(self) -> str:
+        return f"<TaskKind {self.name}>"
+
+
+KINDS: dict[str, TaskKind[..., Any]] = {}
+"""Every kind by its name."""
+_BY_RECORD: dict[type[Task], TaskKind[..., Any]] = {}
+
+
+def kind_of(task: TaskT) -> TaskKind[..., TaskT]:
+    """Return the kind that a task is of; raise TypeError for what is no task."""
+    kind = _BY_RECORD.get(type(task))
+    if kind is None:
+        raise TypeError(f"{type(task).__name__} is no task of a known kind")
+    return kind

@@ -1,0 +1,143 @@
+"""Follows one task to its end. Knows no HTTP; the readings come from the poller that all watchers share."""
+
+import asyncio
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from a2e_async._answer import MODERATION_CODES
+from a2e_async._endpoint import Caller
+from a2e_async.config import PollPolicy
+from a2e_async.errors import A2EError, ModerationError, TaskFailedError, TaskTimeoutError
+from a2e_async.poller import Watch, poller_of
+from a2e_async.tasks import Task, TaskKind, TaskState
+
+TaskT = TypeVar("TaskT", bound=Task)
+
+_ORDER = {TaskState.QUEUED: 0, TaskState.RUNNING: 1, TaskState.DONE: 2, TaskState.FAILED: 2}
+_ID_DIGITS = 24
+
+
+class Transition(msgspec.Struct, Generic[TaskT], frozen=True):
+    """A task was seen to move; ``previous`` is None at the first sight of it."""
+
+    previous: TaskState | None
+    state: TaskState
+    task: TaskT
+    at: datetime
+    """When it was seen, UTC."""
+
+
+class TaskWatcher(Generic[TaskT]):
+    """Iterate for transitions, each once and in order, or await for the finished task.
+
+    Awaiting raises `TaskFailedError` if the service gave up, `TaskTimeoutError` if ``deadline`` seconds (counted
+    from the first wait) went by. Iterating ends with DONE or FAILED and raises only the latter. Cancelling a watcher
+    cancels no job and harms no other watcher. ``every`` fixes the seconds between two readings.
+    """
+
+    __slots__ = ("__weakref__", "_caller", "_end", "_every", "_final_only", "_kind", "_patience", "_policy", "_state",
+                 "_top", "_watch", "task", "task_id")
+
+    def __init__(  # noqa: PLR0913 - the first three are what is watched, the rest is how
+        self,
+        caller: Caller,
+        kind: TaskKind[..., TaskT],
+        task: TaskT | str,
+        *,
+        deadline: float | None = None,
+        every: float | None = None,
+        policy: PollPolicy | None = None,
+    ) -> None:
+        self._caller, self._kind, self._every = caller, kind, every
+        self._policy = policy or PollPolicy()
+        self._patience = deadline or self._policy.deadline or kind.patience
+        self.task: TaskT | None = None if isinstance(task, str) else task
+        """The task as last read; None until it was."""
+        self.task_id = task if isinstance(task, str) else task.id
+        self._state: TaskState | None = None
+        self._top = -1
+        self._end = 0.0
+        self._watch: Watch[TaskT] | None = None
+        self._final_only = False
+
+    def __repr__(self) -> str:
+        return f"<TaskWatcher {self._kind.name} {self.task_id}: {self._state or 'not seen yet'}>"
+
+    def __aiter__(self) -> "TaskWatcher[TaskT]":
+        return self
+
+    async def __anext__(self) -> Transition[TaskT]:
+        if self._state is not None and self._state.final:
+            raise StopAsyncIteration
+        task = self.task if self._state is None else None
+        return self._publish(task or await self._wait(final_only=False))
+
+    def __await__(self) -> Generator[Any, None, TaskT]:
+        return self._result().__await__()
+
+    async def _result(self) -> TaskT:
+        task = self.task
+        if task is None or not task.state.final:
+            task = await self._wait(final_only=True)
+        self._state = task.state
+        if task.state is TaskState.FAILED:
+            raise failure(self._kind, task)
+        return task
+
+    def _publish(self, task: TaskT) -> Transition[TaskT]:
+        previous, self._state = self._state, task.state
+        self._top = max(self._top, _ORDER.get(task.state, -1))
+        return Transition(previous, task.state, task, datetime.now(UTC))
+
+    def _is_news(self, task: TaskT) -> bool:
+        self.task, state = task, task.state
+        if self._final_only:
+            return state.final
+        # A reading from a stale replica may lie behind what was published.
+        return state is not self._state and _ORDER.get(state, self._top) >= self._top
+
+    async def _wait(self, *, final_only: bool) -> TaskT:
+        self._final_only = final_only
+        poller = poller_of(self._caller, self._kind, self._policy)
+        now = poller.loop.time()
+        if self._watch is None:
+            age = 0.0 if self.task is not None else age_of(self.task_id)
+            due = now if self.task is None else now + (self._every or self._policy.shortest)
+            self._end = now + self._patience
+            self._watch = Watch(self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news)
+        try:
+            async with asyncio.timeout_at(self._end) as limit:
+                return await poller.wait(self._watch)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        seen = f"still {self.task.state} ({self.task.status!r})" if self.task else "never seen"
+        raise TaskTimeoutError(
+            f"{self._kind.name} {self.task_id} is {seen} after {self._patience:g} s. The job goes on at the service: "
+            f"watch it again with a2e.watch({self._kind.name.upper()}, {self.task_id!r}).",
+            task_id=self.task_id,
+            task=self.task,
+            endpoint=self._kind.detail.label,
+        )
+
+
+def age_of(task_id: str) -> float:
+    """Read a record's age in seconds out of its id, whose first 4 bytes are the second of its creation."""
+    try:
+        born = int(task_id[:8], 16) if len(task_id) == _ID_DIGITS else time.time()
+    except ValueError:
+        return 0.0
+    return max(0.0, time.time() - born)
+
+
+def failure(kind: TaskKind[..., TaskT], task: TaskT) -> A2EError:
+    """Say as an error why the task failed."""
+    endpoint, why = kind.detail.label, task.error or "the service gave no reason"
+    if task.code in MODERATION_CODES:
+        return ModerationError(why, http_status=200, code=task.code, endpoint=endpoint, task_id=task.id)
+    text = f"{kind.name} {task.id} failed: {why}." + (f" (code {task.code})" if task.code else "")
+    return TaskFailedError(text, task_id=task.id, task=task, endpoint=endpoint, spent="no")
