@@ -92,8 +92,12 @@ class _Identity(msgspec.Struct, frozen=True):
     id: str | int = msgspec.field(default="", name="_id")
 
 
-_read_raw = Decoder(Envelope[msgspec.Raw | None]).decode
-_read_raw_list = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw]).decode
+class _Data(msgspec.Struct, frozen=True):
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_read_data = Decoder(_Data).decode
+_read_parts = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw]).decode
 _read_identity = Decoder(_Identity).decode
 
 
@@ -109,9 +113,9 @@ class Source:
     def of(self, record_id: str) -> bytes:
         """Return one record's own bytes."""
         if self._slices is None:
-            data = bytes(_read_raw(self._body).data or b"{}")
+            data = bytes(_read_data(self._body).data)
             try:
-                listed = _read_raw_list(data)
+                listed = _read_parts(data)
                 parts = listed if isinstance(listed, list) else listed.items()
             except (msgspec.ValidationError, _MisfitError):
                 parts = [msgspec.Raw(data)]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -44,6 +45,8 @@ class Pool:
 
         self.gate = Gate(config.limits.concurrency)
         self.transfers = asyncio.Semaphore(config.limits.transfers)
+        self.uploads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """One lock for each content, so that a file wanted by many is uploaded once."""
         self.errors = (aiohttp.ClientError, TimeoutError, OSError)
         self.timeout = aiohttp.ClientTimeout(total=config.timeout, sock_connect=min(config.timeout, 15.0))
         # A transfer has no total: as long as bytes move, it may go on.

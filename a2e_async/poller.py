@@ -118,6 +118,8 @@ class Poller(Generic[TaskT]):
                     self._resolve(watch, result)
 
     def _resolve(self, watch: Watch[TaskT], result: TaskT | Exception) -> None:
+        if isinstance(result, Task):
+            result.detach()
         self._drop(watch)
         future = watch.future
         if future is None or future.done():
@@ -125,7 +127,6 @@ class Poller(Generic[TaskT]):
         if isinstance(result, Exception):
             future.set_exception(result)
         else:
-            result.detach()
             future.set_result(result)
 
     def _fatal(self, error: Exception, age: float) -> bool:

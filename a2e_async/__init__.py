@@ -1,0 +1,91 @@
+"""Asyncio-first SDK for the A2E AI-video service. Names load at first use: importing this costs next to nothing."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from a2e_async._version import __version__
+
+if TYPE_CHECKING:
+    from a2e_async.batch import Batch, Outcome
+    from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
+    from a2e_async.errors import (
+        A2EError,
+        APIError,
+        AuthenticationError,
+        BudgetExceededError,
+        ConfigError,
+        DecodeError,
+        InsufficientCoinsError,
+        ModerationError,
+        NotFoundError,
+        PermissionDeniedError,
+        ProvisionalEndpointWarning,
+        RateLimitError,
+        RequestError,
+        ServerError,
+        SubmissionUncertainError,
+        TaskError,
+        TaskFailedError,
+        TaskTimeoutError,
+        TransportError,
+        TransportTimeoutError,
+    )
+    from a2e_async.groups.face_swap import FACE_SWAP, FACE_SWAP_PREVIEW
+    from a2e_async.session import A2ESession
+    from a2e_async.tasks import Task, TaskKind, TaskState
+    from a2e_async.watcher import TaskWatcher, Transition
+
+__all__ = [
+    "A2EError",
+    "A2ESession",
+    "APIError",
+    "AuthenticationError",
+    "Batch",
+    "BudgetExceededError",
+    "ConfigError",
+    "DecodeError",
+    "FACE_SWAP",
+    "FACE_SWAP_PREVIEW",
+    "InsufficientCoinsError",
+    "Limits",
+    "ModerationError",
+    "NotFoundError",
+    "Outcome",
+    "PermissionDeniedError",
+    "PollPolicy",
+    "ProvisionalEndpointWarning",
+    "RateLimitError",
+    "RequestError",
+    "RetryPolicy",
+    "ServerError",
+    "SessionConfig",
+    "SubmissionUncertainError",
+    "Task",
+    "TaskError",
+    "TaskFailedError",
+    "TaskKind",
+    "TaskState",
+    "TaskTimeoutError",
+    "TaskWatcher",
+    "Transition",
+    "TransportError",
+    "TransportTimeoutError",
+    "__version__",
+]
+
+# Light before heavy: a name is looked for from the left, and only the last module needs all the others.
+_MODULES = ("errors", "config", "tasks", "groups.face_swap", "watcher", "batch", "session")
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for module in _MODULES:
+            found = vars(import_module(f"{__name__}.{module}"))
+            if name in found:
+                globals()[name] = found[name]
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,120 @@
+"""One download: streamed, continued by Range where it broke, checked for its length."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from a2e_async._retry import waits
+from a2e_async._transport import Pool, Transport, hide
+from a2e_async.errors import APIError, DecodeError, NotFoundError, TransportError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes moved so far and the bytes in all (None if unknown)."""
+
+CHUNK = 1 << 20
+LABEL = "GET result"
+_GONE = frozenset({403, 404, 410})
+_NO_MEDIA = ("text/html", "application/json", "application/xml")
+
+
+class Download:
+    """Fills one file; what arrived before a break is kept for the next try."""
+
+    def __init__(
+        self, transport: Transport, pool: Pool, part: Path, max_bytes: int | None, progress: Progress | None
+    ) -> None:
+        self._transport, self._pool, self._part = transport, pool, part
+        self._max, self._progress = max_bytes, progress
+        self._done = 0
+        self._etag = ""
+
+    async def run(self, url: str, renew: Callable[[], Awaitable[str]] | None) -> None:
+        """Fetch all of it; ``renew`` brings a fresh URL, once, where the first has expired."""
+        pauses = waits(self._transport.config.retry)
+        while True:
+            try:
+                return await self._fetch(url)
+            except NotFoundError:
+                if renew is None:
+                    raise
+                url, renew = await renew(), None
+            except TransportError:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+
+    async def _fetch(self, url: str) -> None:
+        headers = {"Accept-Encoding": "identity"}
+        if self._done:
+            headers |= {"Range": f"bytes={self._done}-"} | ({"If-Range": self._etag} if self._etag else {})
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                request = self._pool.plain.get(url, headers=headers, timeout=self._pool.transfer_timeout)
+                response = await stack.enter_async_context(request)
+            except self._pool.errors as error:
+                raise self._transport.translate(LABEL, error) from hide(error)
+            total = self._begin(response)
+            async with await anyio.open_file(self._part, "ab" if self._done else "wb") as file:
+                await self._copy(response, file, total)
+        if total is not None and self._done != total:
+            raise TransportError(f"{self._done} of {total} bytes arrived.", endpoint=LABEL)
+        if not self._done:
+            raise TransportError("the result is empty.", endpoint=LABEL)
+
+    def _begin(self, response: "aiohttp.ClientResponse") -> int | None:
+        status = response.status
+        if status in _GONE:
+            raise NotFoundError("the result URL has expired or is gone.", http_status=status, endpoint=LABEL)
+        if status == 416 or status >= 500:  # noqa: PLR2004 - both are worth another try from the start
+            self._done = 0
+            raise TransportError(f"HTTP {status}.", endpoint=LABEL)
+        if status >= 300:  # noqa: PLR2004 - HTTP's own border
+            raise APIError("the result cannot be fetched.", http_status=status, endpoint=LABEL)
+        if response.content_type in _NO_MEDIA:
+            raise DecodeError(f"the result URL serves {response.content_type}, not a media file.", endpoint=LABEL)
+        if status != 206:  # noqa: PLR2004 - not a continuation
+            self._done = 0
+        self._etag = response.headers.get("ETag", "")
+        total = None if response.content_length is None else self._done + response.content_length
+        self._check(total or 0)
+        return total
+
+    async def _copy(self, response: "aiohttp.ClientResponse", file: anyio.AsyncFile[bytes], total: int | None) -> None:
+        held: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                try:
+                    chunk = await response.content.readany()
+                except self._pool.errors as error:
+                    raise self._transport.translate(LABEL, error) from hide(error)
+                if not chunk:
+                    break
+                held.append(chunk)
+                size += len(chunk)
+                self._check(self._done + size)
+                if size >= CHUNK:
+                    await self._write(file, held, total)
+                    held, size = [], 0
+        finally:
+            # What arrived before a break counts for the next try.
+            await self._write(file, held, total)
+
+    async def _write(self, file: anyio.AsyncFile[bytes], held: list[bytes], total: int | None) -> None:
+        data = b"".join(held)
+        await file.write(data)
+        self._done += len(data)
+        if data and self._progress:
+            self._progress(self._done, total)
+
+    def _check(self, size: int) -> None:
+        if self._max is not None and size > self._max:
+            raise DecodeError(f"the result is larger than max_bytes={self._max}.", endpoint=LABEL)

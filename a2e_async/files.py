@@ -1,0 +1,187 @@
+"""Local files in, result files out: presigned uploads, and downloads that are whole or not there at all."""
+
+import asyncio
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+
+from a2e_async._download import CHUNK, Download, Progress
+from a2e_async._endpoint import Caller
+from a2e_async._retry import waits
+from a2e_async._sniff import HEAD, media_problem, media_type
+from a2e_async._transport import Pool, Transport, hide
+from a2e_async._wire import ById, url_problem
+from a2e_async.errors import APIError, RequestError
+from a2e_async.groups.account import Account, UploadRequest
+from a2e_async.tasks import Task, kind_of
+
+# The default bucket keeps uploads for three days (contract 1.5); a URL is handed out again for one.
+REUSE = 86_400.0
+LABEL = "PUT upload"
+
+
+class _Local(NamedTuple):
+    path: Path
+    size: int
+    mime: str
+    digest: str
+
+
+class _Body:
+    """Reads the file from its start for each sending: aiohttp by itself repeats a PUT whose connection broke."""
+
+    def __init__(self, file: anyio.AsyncFile[bytes], size: int, progress: Progress | None) -> None:
+        self._file, self._size, self._progress = file, size, progress
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await self._file.seek(0)
+        sent = 0
+        while chunk := await self._file.read(CHUNK):
+            yield chunk
+            sent += len(chunk)
+            if self._progress:
+                self._progress(sent, self._size)
+
+
+class Files:
+    """Uploads local files and saves results. Transfers carry no token."""
+
+    def __init__(self, caller: Caller, transport: Transport) -> None:
+        self._caller, self._transport = caller, transport
+        self._known: dict[str, tuple[str, float]] = {}
+
+    async def upload(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        accept: Sequence[str] = ("picture", "video"),
+        field: str = "path",
+        on_progress: Progress | None = None,
+    ) -> str:
+        """Upload a file and return its public URL, valid for about three days.
+
+        The same content is uploaded once a day and session, however often it is asked for. ``accept`` lists
+        ``picture`` and ``video``; what the file is not raises `RequestError` naming ``field``. The service prices
+        presigned uploads (contract 1.6).
+        """
+        local = await anyio.to_thread.run_sync(_inspect, Path(path), tuple(accept), field)
+        pool = self._transport.pool()
+        async with pool.uploads[local.digest]:
+            url, until = self._known.get(local.digest, ("", 0.0))
+            if time.monotonic() >= until:
+                async with pool.transfers:
+                    url = await self._put(pool, local, on_progress)
+                self._known[local.digest] = (url, time.monotonic() + REUSE)
+        return url
+
+    async def _put(self, pool: Pool, local: _Local, progress: Progress | None) -> str:
+        key = f"{local.digest[:32]}{local.path.suffix.lower()}"
+        request = UploadRequest(key=key, content_type=local.mime, file_size=local.size)
+        slot = await self._caller.call(Account.upload_url, request)
+        async with await anyio.open_file(local.path, "rb") as file:
+            await self._send(pool, slot.upload_url, local, _Body(file, local.size, progress))
+        return slot.cdn_url or f"https://{slot.bucket}.ai2everyone.com/{slot.key}"
+
+    async def _send(self, pool: Pool, url: str, local: _Local, body: _Body) -> None:
+        headers = {"Content-Type": local.mime, "Content-Length": str(local.size)}
+        pauses = waits(self._transport.config.retry)
+        while True:
+            try:
+                async with pool.plain.put(
+                    url, data=body, headers=headers, timeout=pool.transfer_timeout, allow_redirects=False
+                ) as response:
+                    text = (await response.content.read(400)).decode("utf-8", "replace")
+                break
+            except pool.errors as error:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise self._transport.translate(LABEL, error) from hide(error)
+            await asyncio.sleep(pause)
+        if response.status >= 300:  # noqa: PLR2004 - HTTP's own border
+            raise APIError(
+                f"the storage refused {local.path.name}: {text}", http_status=response.status, endpoint=LABEL
+            )
+
+    async def save(
+        self,
+        source: Task | str,
+        to: str | os.PathLike[str],
+        *,
+        max_bytes: int | None = None,
+        on_progress: Progress | None = None,
+    ) -> Path:
+        """Download a finished task's result, or any URL, and return where it lies.
+
+        ``to`` is a file, or a directory that exists. The file appears when it is complete, in one step; a broken
+        download is continued, an expired URL is renewed once from its task. Above ``max_bytes`` it is given up.
+        """
+        url = result_url(source)
+        target = _target(Path(to), source, url)
+        await anyio.Path(target.parent).mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        pool = self._transport.pool()
+        try:
+            async with pool.transfers:
+                download = Download(self._transport, pool, part, max_bytes, on_progress)
+                await download.run(url, self._renewal(source))
+            await anyio.Path(part).replace(target)
+        finally:
+            with anyio.CancelScope(shield=True), contextlib.suppress(FileNotFoundError):
+                await anyio.Path(part).unlink()
+        return target
+
+    def _renewal(self, source: Task | str) -> Callable[[], Awaitable[str]] | None:
+        if isinstance(source, str):
+            return None
+
+        async def renew() -> str:
+            return result_url(await self._caller.call(kind_of(source).detail, ById(id=source.id)))
+
+        return renew
+
+
+def _inspect(path: Path, accept: tuple[str, ...], field: str) -> _Local:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read ({error.strerror or error}).", field=field) from error
+    if not size:
+        raise RequestError(f"{path} is empty.", field=field)
+    if problem := media_problem(head, accept):
+        raise RequestError(f"{path} {problem}.", field=field)
+    return _Local(path, size, media_type(head), digest)
+
+
+def result_url(source: Task | str) -> str:
+    """Return the URL to download from; raise RequestError for a task without a result."""
+    url = source if isinstance(source, str) else source.result_url or ""
+    if not url and not isinstance(source, str):
+        raise RequestError(f"task {source.id} is {source.state} and has no result yet: watch it to the end first.")
+    if problem := url_problem(url, local=False):
+        raise RequestError(problem, field="result_url")
+    return url
+
+
+def _target(to: Path, source: Task | str, url: str) -> Path:
+    if not to.is_dir():
+        return to
+    # A name that a server gave must not choose a directory of its own.
+    name = PurePosixPath(urlsplit(url).path)
+    stem = name.stem if isinstance(source, str) else source.id
+    safe = "".join(char if char.isalnum() or char in "-_" else "_" for char in stem) or "result"
+    suffix = name.suffix if name.suffix[1:].isalnum() else ""
+    return to / f"{safe}{suffix}"

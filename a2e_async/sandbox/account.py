@@ -1,0 +1,176 @@
+"""One account of the sandbox: its coins, tasks, clock, faults and request log."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import astuple
+
+from a2e_async.sandbox.bank import Bank, Charge
+from a2e_async.sandbox.clock import Clock
+from a2e_async.sandbox.draws import object_id
+from a2e_async.sandbox.faults import Rule
+from a2e_async.sandbox.journal import Entry
+from a2e_async.sandbox.life import Task, phases
+from a2e_async.sandbox.store import Store, Value
+from a2e_async.sandbox.wire import Refusal, to_text
+
+_COLUMNS = ", ".join(Task.__struct_fields__)
+_RUNNING = frozenset({"sent", "pending", "processing"})
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A task about to be started: what it costs, how long it runs (seconds) and how it will end."""
+
+    noun: str
+    coins: float
+    span: tuple[float, float]
+    fields: dict[str, object]
+    inputs: Sequence[str]
+    suffix: str
+    failure: str = ""
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A record that is no task, such as a saved face; `created` is milliseconds of the account's clock."""
+
+    id: str
+    created: int
+    fields: dict[str, object]
+
+
+class Account:
+    """What belongs to one API key; any thread may call it."""
+
+    def __init__(
+        self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: deque[Entry]
+    ) -> None:
+        self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
+        self.label = f"account-{id_}"
+        self.rules: list[Rule] = []
+        self.bank = Bank(store, id_, clock)
+        self._store, self._log = store, log
+
+    @property
+    def coins(self) -> float:
+        """The balance, refunds of tasks that have failed by now included."""
+        return self.bank.balance()[0]
+
+    @property
+    def ledger(self) -> list[Charge]:
+        """Every grant, charge and refund, oldest first."""
+        return self.bank.ledger()
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every task that was not removed, oldest first; `state(account.clock.now())` tells how one is."""
+        return self._tasks("account = ? ORDER BY ordinal", self.id)
+
+    @property
+    def requests(self) -> list[Entry]:
+        """Every request of this account that reached the server, oldest first, refused ones included."""
+        return [entry for entry in tuple(self._log) if entry.account == self.label]
+
+    def fault(self, rule: Rule) -> Rule:
+        """Let a rule act on this account's requests from now on; its `hits` count what it matched."""
+        self.rules.append(rule)
+        return rule
+
+    def advance(self, seconds: float) -> None:
+        """Move this account's clock ahead, whatever its kind."""
+        with self._store.transaction():
+            self.clock.advance(seconds)
+            self._store.change("UPDATE accounts SET anchor = ? WHERE id = ?", self.clock.anchor, self.id)
+
+    def polled(self) -> None:
+        """Let a per-poll clock move on, as each status read does."""
+        if self.clock.spec.step:
+            self.advance(self.clock.spec.step)
+
+    def start(self, draft: Draft) -> Task:
+        """Create a task and charge for it, both or neither; Refusal when the coins do not suffice."""
+        with self._store.transaction():
+            task = self._make(draft)
+            self.bank.charge(task.coins, "charge", task.id)
+            owed = task.coins if task.failure else 0
+            values = (*astuple(task), owed)
+            self._store.change(f"INSERT INTO tasks VALUES ({_marks(len(values))})", *values)
+        return task
+
+    def find(self, noun: str, *ids: str) -> list[Task]:
+        """Return the tasks of a noun with these ids, newest first; unknown ones are absent."""
+        where = f"account = ? AND noun = ? AND id IN ({_marks(len(ids))}) ORDER BY ordinal DESC"
+        return self._tasks(where, self.id, noun, *ids)
+
+    def page(self, noun: str, number: int, size: int) -> tuple[list[Task], int]:
+        """Return one page of a noun's tasks, newest first, and how many there are in all."""
+        where = "account = ? AND noun = ?"
+        count = self._store.row(f"SELECT count(*) FROM tasks WHERE {where}", self.id, noun)
+        window = (size, (number - 1) * size)
+        tasks = self._tasks(f"{where} ORDER BY ordinal DESC LIMIT ? OFFSET ?", self.id, noun, *window)
+        return tasks, msgspec.convert(count, tuple[int])[0]
+
+    def running(self, noun: str) -> list[Task]:
+        """Return the tasks of a noun that have not ended, newest first."""
+        where = "account = ? AND noun = ? AND ends > ? ORDER BY ordinal DESC"
+        return self._tasks(where, self.id, noun, self.clock.now())
+
+    def remove(self, task: Task) -> None:
+        """Delete a task: one still `initialized` is refunded, a running one is refused."""
+        with self._store.transaction():
+            now = self.clock.now()
+            state = task.state(now)
+            if state in _RUNNING:
+                raise Refusal(f"a task that is {state} cannot be deleted")
+            self.bank.balance()
+            gone = self._store.change("DELETE FROM tasks WHERE id = ?", task.id)
+            if gone and state == "initialized":
+                self.bank.book(now, task.coins, "refund", task.id)
+
+    def save(self, noun: str, fields: dict[str, object]) -> Document:
+        """Keep a record that is no task."""
+        with self._store.transaction():
+            ordinal, now = self._next_ordinal(), self.clock.now()
+            saved = Document(self._new_id(now, ordinal), now, fields)
+            values = (saved.id, self.id, noun, ordinal, now, to_text(fields))
+            self._store.change("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)", *values)
+        return saved
+
+    def saved(self, noun: str) -> list[Document]:
+        """Return the records of a noun that are no tasks, newest first."""
+        sql = "SELECT id, created, fields FROM documents WHERE account = ? AND noun = ? ORDER BY ordinal DESC"
+        found = msgspec.convert(self._store.rows(sql, self.id, noun), list[tuple[str, int, str]])
+        return [
+            Document(id_, at, msgspec.json.decode(text, type=dict[str, object])) for id_, at, text in found
+        ]
+
+    def discard(self, noun: str, id_: str) -> bool:
+        """Delete a record that is no task; False if there was none."""
+        sql = "DELETE FROM documents WHERE account = ? AND noun = ? AND id = ?"
+        return self._store.change(sql, self.id, noun, id_) > 0
+
+    def _make(self, draft: Draft) -> Task:
+        ordinal, now = self._next_ordinal(), self.clock.now()
+        times = phases(now, draft.span, self.seed, self.user_id, ordinal)
+        return Task(
+            self._new_id(now, ordinal), self.id, draft.noun, ordinal, now, *times, draft.failure, draft.coins,
+            to_text(draft.fields), to_text(draft.inputs), draft.suffix,
+        )  # fmt: skip
+
+    def _new_id(self, now: int, ordinal: int) -> str:
+        return object_id(now, self.seed, self.user_id, ordinal)
+
+    def _next_ordinal(self) -> int:
+        sql = "UPDATE accounts SET ordinal = ordinal + 1 WHERE id = ? RETURNING ordinal"
+        return msgspec.convert(self._store.row(sql, self.id), tuple[int])[0]
+
+    def _tasks(self, where: str, *values: Value) -> list[Task]:
+        rows = self._store.rows(f"SELECT {_COLUMNS} FROM tasks WHERE {where}", *values)
+        return [Task(*row) for row in msgspec.convert(rows, _ROWS)]
+
+
+_ROWS = list[tuple[str, int, str, int, int, int, int, int, int, str, float, str, str, str]]
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)

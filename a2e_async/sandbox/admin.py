@@ -1,0 +1,104 @@
+"""The sandbox's own routes below /sandbox/, and its front page."""
+
+from collections import Counter
+from collections.abc import Callable
+from html import escape
+
+import msgspec
+from aiohttp import web
+from msgspec.structs import asdict
+
+from a2e_async.sandbox.account import Account
+from a2e_async.sandbox.faults import Rule
+from a2e_async.sandbox.wire import Refusal, iso, page
+from a2e_async.sandbox.world import World
+
+
+class _Advance(msgspec.Struct, forbid_unknown_fields=True):
+    advance: float
+
+
+def requests(account: Account, _body: bytes) -> object:
+    """Return the log of the caller's requests, oldest first."""
+    return [
+        {
+            "at": iso(entry.at),
+            "method": entry.method,
+            "path": entry.path,
+            "query": entry.query,
+            "body": entry.body,
+            "authorization": entry.authorization,
+            "status": entry.status,
+            "effect": entry.effect,
+        }
+        for entry in account.requests
+    ]
+
+
+def ledger(account: Account, _body: bytes) -> object:
+    """Return the caller's ledger, oldest line first."""
+    return {
+        "coins": account.coins,
+        "rows": [{**asdict(charge), "at": iso(charge.at)} for charge in account.ledger],
+    }
+
+
+def tasks(account: Account, _body: bytes) -> object:
+    """Return the caller's tasks with their state now, oldest first."""
+    now = account.clock.now()
+    return [
+        {
+            "_id": task.id,
+            "kind": task.noun,
+            **task.wire_fields(),
+            "current_status": task.state(now),
+            "coins": task.coins,
+            "createdAt": iso(task.created),
+        }
+        for task in account.tasks
+    ]
+
+
+def clock(account: Account, body: bytes) -> object:
+    """Move the caller's clock ahead by `advance` seconds."""
+    try:
+        account.advance(msgspec.json.decode(body, type=_Advance).advance)
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    return {"now": iso(account.clock.now())}
+
+
+def add_fault(account: Account, body: bytes) -> object:
+    """Add a rule to the caller's faults."""
+    try:
+        return asdict(account.fault(msgspec.json.decode(body, type=Rule)))
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+
+
+ROUTES: dict[tuple[str, str], Callable[[Account, bytes], object]] = {
+    ("GET", "/sandbox/requests"): requests,
+    ("GET", "/sandbox/ledger"): ledger,
+    ("GET", "/sandbox/tasks"): tasks,
+    ("POST", "/sandbox/clock"): clock,
+    ("POST", "/sandbox/faults"): add_fault,
+}
+
+
+def front_page(world: World) -> web.Response:
+    """Return a page that says what this is and how many tasks each account has in which state."""
+    lines: list[str] = []
+    for account in world.accounts:
+        now = account.clock.now()
+        counts = Counter((task.noun, task.state(now)) for task in account.tasks)
+        lines += [
+            f"<tr><td>{account.label}<td>{escape(noun)}<td>{state}<td>{count}</tr>"
+            for (noun, state), count in sorted(counts.items())
+        ]
+    body = (
+        "<p>A local server that answers as the A2E service would. No model works here:"
+        " every result is its input, marked SANDBOX.</p><table><tr><th>account<th>kind<th>state<th>tasks</tr>"
+        + "".join(lines)
+        + "</table>"
+    )
+    return page("A2E sandbox", body=body)

@@ -1,0 +1,80 @@
+"""Coins of one account: a balance, and a ledger that proves what was paid, once."""
+
+import msgspec
+
+from a2e_async.sandbox.clock import Clock
+from a2e_async.sandbox.prices import COINS_PER_DIAMOND
+from a2e_async.sandbox.store import Store
+from a2e_async.sandbox.wire import Refusal
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """One line of the ledger; `at` is milliseconds of the account's clock, a negative delta was spent."""
+
+    id: int
+    at: int
+    delta: float
+    balance: float
+    reason: str
+    task: str
+
+
+class Bank:
+    """The coins of one account; every method is a transaction, or joins the caller's."""
+
+    def __init__(self, store: Store, account: int, clock: Clock) -> None:
+        self._store, self._account, self._clock = store, account, clock
+
+    def balance(self) -> tuple[float, int]:
+        """Return coins and diamonds, refunds of tasks that have failed by now included."""
+        with self._store.transaction():
+            self._settle()
+            found = self._store.row("SELECT coins, diamonds FROM accounts WHERE id = ?", self._account)
+        return msgspec.convert(found, tuple[float, int])
+
+    def ledger(self) -> list[Charge]:
+        """Return every line, oldest first."""
+        sql = "SELECT id, at, delta, balance, reason, task FROM ledger WHERE account = ? ORDER BY id"
+        with self._store.transaction():
+            self._settle()
+            return [Charge(*row) for row in msgspec.convert(self._store.rows(sql, self._account), _LINES)]
+
+    def charge(self, coins: float, reason: str, task: str = "") -> None:
+        """Take coins; Refusal, and nothing taken, when there are too few."""
+        with self._store.transaction():
+            if coins > (left := self.balance()[0]):
+                raise Refusal(f"insufficient credits: this needs {coins:g} coins, the account has {left:g}")
+            self.book(self._clock.now(), -coins, reason, task)
+
+    def book(self, at: int, delta: float, reason: str, task: str = "") -> None:
+        """Write one line and change the balance with it; a line of nothing is left out."""
+        if not delta:
+            return
+        with self._store.transaction():
+            self._store.change("UPDATE accounts SET coins = coins + ? WHERE id = ?", delta, self._account)
+            self._store.change(
+                "INSERT INTO ledger(account, at, delta, balance, reason, task)"
+                " SELECT id, ?, ?, coins, ?, ? FROM accounts WHERE id = ?",
+                *(at, delta, reason, task, self._account),
+            )
+
+    def exchange(self, diamonds: int) -> None:
+        """Buy diamonds for coins, which cannot be undone."""
+        with self._store.transaction():
+            self.charge(diamonds * COINS_PER_DIAMOND, "exchange")
+            self._store.change(
+                "UPDATE accounts SET diamonds = diamonds + ? WHERE id = ?", diamonds, self._account
+            )
+
+    def _settle(self) -> None:
+        sql = (
+            "UPDATE tasks SET owed = 0 WHERE account = ? AND owed > 0 AND ends <= ? RETURNING ends, coins, id"
+        )
+        owed = msgspec.convert(
+            self._store.rows(sql, self._account, self._clock.now()), list[tuple[int, float, str]]
+        )
+        for ends, coins, task in sorted(owed):
+            self.book(ends, coins, "refund", task)
+
+
+_LINES = list[tuple[int, int, float, float, str, str]]

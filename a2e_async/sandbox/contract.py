@@ -1,0 +1,54 @@
+"""The contract file, read into frozen Structs: the one source of the sandbox's routes."""
+
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+
+class Param(msgspec.Struct, frozen=True, rename={"place": "in"}):
+    """One parameter of a row; a question mark in its name marks a guess."""
+
+    name: str
+    place: str
+    type: str
+    required: bool
+    description: str
+    default: str | int | float | bool | None = None
+    enum: tuple[str | int, ...] | None = None
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """Another spelling or verb under which sources show the same endpoint."""
+
+    method: str
+    path: str
+    params_in: str | None = None
+    params: tuple[str, ...] = ()
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One endpoint as the evidence shows it."""
+
+    group: str
+    name: str
+    method: str
+    path: str | None
+    params: tuple[Param, ...]
+    confidence: str
+    in_seed: bool
+    notes: str
+    guess_path: str | None = None
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def served_path(self) -> str | None:
+        """The path the sandbox answers at: the known one, else the best guess; None for a how-to page."""
+        return self.path or self.guess_path
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """Return every row of the contract, in the order of its file."""
+    text = files("a2e_async.sandbox").joinpath("contract.json").read_bytes()
+    return msgspec.json.decode(text, type=tuple[Row, ...])

@@ -1,0 +1,180 @@
+"""One request from arrival to answer: who asks, which row, which fault, which handler."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+from yarl import URL
+
+import a2e_async.sandbox.handlers  # noqa: F401 - registers every handler
+from a2e_async.sandbox import admin, faults
+from a2e_async.sandbox.account import Account
+from a2e_async.sandbox.call import Call, Services
+from a2e_async.sandbox.check import checked, unknown
+from a2e_async.sandbox.clock import real_now
+from a2e_async.sandbox.downloads import PREFIXES, Files
+from a2e_async.sandbox.inputs import Inputs, Reach, is_loopback
+from a2e_async.sandbox.journal import Entry, masked
+from a2e_async.sandbox.objects import Objects
+from a2e_async.sandbox.results import Results
+from a2e_async.sandbox.routing import Match, find_handler, find_route
+from a2e_async.sandbox.store import Store
+from a2e_async.sandbox.wire import Refusal, page, respond, success
+from a2e_async.sandbox.world import Start, World
+
+WARNING = "X-A2E-Sandbox-Warning"
+
+
+class _Named(msgspec.Struct):
+    name: str = ""
+
+
+class Visit(msgspec.Struct):
+    """What is known of a request before it is answered: who asks, or why not, and the JSON body."""
+
+    account: Account | None = None
+    refusal: Refusal | None = None
+    body: bytes = b""
+
+    def name(self) -> str:
+        """Return the `name` in the body, which fault rules can match."""
+        try:
+            return msgspec.json.decode(self.body, type=_Named).name if b'"name"' in self.body else ""
+        except msgspec.DecodeError:
+            return ""
+
+
+class Dispatcher:
+    """The request handler of a sandbox and everything behind it."""
+
+    def __init__(
+        self, store: Store, root: Path, start: Start, reach: Reach, *, strict: bool, guarded: bool
+    ) -> None:
+        self.world = World(store, start)
+        objects = Objects(store, root)
+        results = Results(objects)
+        self._files = Files(self.world, objects, results)
+        self._services = Services(objects, Inputs(self._files, objects, reach), results)
+        self._strict, self._guarded = strict, guarded
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        if self._guarded and not _names_loopback(request.host):
+            # A page of another site could otherwise reach this server through a name it resolves to loopback.
+            return Refusal("the Host header must name this machine", status=403).response()
+        if not request.path.startswith(("/api/", *PREFIXES)):
+            return await self._own(request)
+        visit = await self._visit(request)
+        work = partial(self._answer, request, visit)
+        rules = visit.account.rules if visit.account else []
+        rule = faults.pick(rules, request.method, request.path, visit.name()) if rules else None
+        entry = self._enter(request, visit, rule)
+        response = await (faults.apply(rule, request, work) if rule else work())
+        if request.transport and not request.transport.is_closing():
+            entry.status = response.status
+        return response
+
+    async def aclose(self) -> None:
+        """Stop fetching and rendering."""
+        await self._services.inputs.aclose()
+        await self._services.results.aclose()
+
+    async def _own(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/":
+            return admin.front_page(self.world)
+        if request.path == "/sandbox/health":
+            return respond({"status": "ok"})
+        route = admin.ROUTES.get((request.method, request.path))
+        if not route:
+            return page("404 Not Found", status=404)
+        visit = await self._visit(request)
+        try:
+            return respond(route(_known(visit), visit.body))
+        except Refusal as refusal:
+            return refusal.response()
+
+    async def _visit(self, request: web.BaseRequest) -> Visit:
+        if request.path.startswith(PREFIXES):
+            return Visit(self._files.owner(request.path))
+        visit = Visit()
+        try:
+            visit.body = await request.read()
+            visit.account = self.world.authorize(request.headers.get("Authorization", ""))
+        except Refusal as refusal:
+            visit.refusal = refusal
+        except web.HTTPRequestEntityTooLarge:
+            visit.refusal = Refusal("the body is too large", status=413)
+        return visit
+
+    def _enter(self, request: web.BaseRequest, visit: Visit, rule: faults.Rule | None) -> Entry:
+        entry = Entry(
+            at=visit.account.clock.now() if visit.account else real_now(),
+            account=visit.account.label if visit.account else "",
+            method=request.method,
+            path=request.path,
+            query=request.query_string,
+            raw=visit.body,
+            authorization=masked(request.headers.get("Authorization", "")),
+            effect=rule.effect if rule else "",
+        )
+        self.world.log.append(entry)
+        return entry
+
+    async def _answer(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+        if request.path.startswith(PREFIXES):
+            return await self._files.respond(request)
+        match = find_route(request.method, request.path)
+        if not match:
+            return page("404 Not Found", status=404)
+        try:
+            return await self._serve(request, _known(visit), match, visit.body)
+        except Refusal as refusal:
+            return refusal.response()
+
+    async def _serve(
+        self, request: web.BaseRequest, account: Account, match: Match, body: bytes
+    ) -> web.StreamResponse:
+        row, params = match.route
+        served = find_handler(row)
+        if not served:
+            raise Refusal("the sandbox does not serve this row yet", status=501)
+        found = {"path": match.in_path, "query": request.query, "body": _body(request, body)}
+        odd = unknown(params, found)
+        warning = f"unknown fields: {', '.join(map(quote, odd))}" if odd else ""
+        if odd and self._strict:
+            raise Refusal(warning)
+        args = checked(params, found, served.optional)
+        call = Call(account, row, args, URL(f"{request.scheme}://{request.host}"), self._services)
+        response = success(await served.handler(call))
+        if odd:
+            response.headers[WARNING] = warning
+        return response
+
+
+def _names_loopback(authority: str) -> bool:
+    try:
+        return is_loopback(URL(f"//{authority}").host or "")
+    except ValueError:
+        return False
+
+
+def _known(visit: Visit) -> Account:
+    if visit.refusal:
+        raise visit.refusal
+    if not visit.account:
+        raise Refusal("no token", status=401)
+    return visit.account
+
+
+def _body(request: web.BaseRequest, body: bytes) -> Mapping[str, object]:
+    if not body:
+        return {}
+    if request.content_type != "application/json":
+        raise Refusal("a body needs Content-Type: application/json")
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError:
+        raise Refusal("the body must be a JSON object") from None

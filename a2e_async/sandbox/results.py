@@ -1,0 +1,61 @@
+"""Results: made when first asked for, kept, and gone three days after the task ended."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import anyio
+import anyio.to_thread
+from yarl import URL
+
+from a2e_async.sandbox.flight import SingleFlight
+from a2e_async.sandbox.life import Task
+from a2e_async.sandbox.objects import Objects
+
+LIFETIME = 3 * 24 * 3600 * 1000
+"""How long a result can be fetched, in milliseconds of its account's clock."""
+
+How: TypeAlias = Literal["rendered", "passthrough"]
+_WAYS: tuple[How, How] = ("rendered", "passthrough")
+Render: TypeAlias = Callable[[list[Path], Path, str], How]
+
+RENDERERS: dict[str, Render] = {}
+"""How the result of a noun's task is made from its input files, an output path and a label."""
+
+
+class Results:
+    """The files behind result URLs; two are rendered at a time, each once."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._flight: SingleFlight[tuple[Path, How]] = SingleFlight()
+        self._limit = anyio.CapacityLimiter(2)
+
+    def url(self, base: URL, task: Task) -> str:
+        """Return the signed URL of a finished task's result, on the host the caller used."""
+        url = base.with_path(f"/results/{task.id}.{task.suffix}")
+        return str(self._objects.sign(url, expires=(task.ends + LIFETIME) // 1000))
+
+    async def file(self, task: Task) -> tuple[Path, How]:
+        """Return the result of a task and whether it was rendered or is the input unchanged."""
+        for how in _WAYS:
+            if (path := self._kept(task, how)).exists():
+                return path, how
+        return await self._flight.run(task.id, lambda: self._make(task))
+
+    async def aclose(self) -> None:
+        """Wait for what is being rendered: a thread cannot be stopped."""
+        await self._flight.aclose()
+
+    async def _make(self, task: Task) -> tuple[Path, How]:
+        part = self._objects.scratch(f".{task.suffix}")
+        try:
+            how = await anyio.to_thread.run_sync(
+                RENDERERS[task.noun], task.input_files(), part, task.id, limiter=self._limit
+            )
+            return part.replace(self._kept(task, how)), how
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _kept(self, task: Task, how: How) -> Path:
+        return self._objects.root / "results" / f"{task.id}.{how}.{task.suffix}"

@@ -1,0 +1,178 @@
+"""The sandbox as something to open: in the event loop at hand, or in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, Self
+
+from aiohttp import web
+
+from a2e_async.sandbox.account import Account
+from a2e_async.sandbox.clock import ClockSpec
+from a2e_async.sandbox.dispatch import Dispatcher
+from a2e_async.sandbox.inputs import Reach, is_loopback
+from a2e_async.sandbox.objects import SAMPLE_PATH, work_directory
+from a2e_async.sandbox.store import Store
+from a2e_async.sandbox.world import Start
+
+P = ParamSpec("P")
+
+_CALLED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call them, not where to bind
+_PATIENCE = 0.1
+"""How long, in seconds, requests in flight may take to end when the sandbox closes."""
+
+
+class Sandbox:
+    """A local A2E over HTTP: `async with Sandbox() as sandbox`, then point any client at `sandbox.url`.
+
+    `clock` is "real", "scaled:20", "stepped" or "per-poll:5" (seconds) and, like `coins` and `seed`, what
+    new accounts begin with. `db` is ":memory:" or a file, which outlives a killed process; uploads and results
+    lie beside it. `fetch="any"` lets input URLs leave this machine. ValueError for a `host` that others can
+    reach, unless `allow_remote`; whoever reaches it can make it fetch what `fetch` allows.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        db: str | Path = ":memory:",
+        *,
+        clock: str = "real",
+        coins: float = 1000.0,
+        seed: int = 0,
+        strict: bool = False,
+        fetch: Reach = "loopback",
+        allow_remote: bool = False,
+    ) -> None:
+        if not (allow_remote or is_loopback(host)):
+            raise ValueError(
+                f"{host} can be reached from other machines; pass allow_remote=True if that is meant"
+            )
+        self._host, self._port, self._db = host, port, db
+        self._start = Start(ClockSpec.parse(clock), coins, seed)
+        self._strict, self._guarded = strict, not allow_remote
+        self._fetch: Reach = fetch
+        self._opened: _Opened | None = None
+
+    async def start(self) -> None:
+        """Bind and answer from now on; RuntimeError if it does so already."""
+        if self._opened:
+            raise RuntimeError("the sandbox is running")
+        opened = _Opened(self._db, self._start, self._fetch, strict=self._strict, guarded=self._guarded)
+        self._opened = opened
+        try:
+            await opened.listen(self._host, self._port)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close every connection and stop; safe to repeat."""
+        opened, self._opened = self._opened, None
+        if opened:
+            await opened.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Start, and return the sandbox."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where to point a client, such as http://127.0.0.1:41234."""
+        return f"http://{self._live.authority}"
+
+    @property
+    def face_url(self) -> str:
+        """The URL of a picture of a face to try things with."""
+        return f"{self.url}{SAMPLE_PATH}face.jpg"
+
+    @property
+    def video_url(self) -> str:
+        """The URL of a short clip to try things with."""
+        return f"{self.url}{SAMPLE_PATH}clip.mp4"
+
+    @property
+    def samples(self) -> dict[str, str]:
+        """The URLs of all sample inputs by file name."""
+        return {"face.jpg": self.face_url, "clip.mp4": self.video_url}
+
+    def account(
+        self, api_key: str, *, clock: str | None = None, coins: float | None = None, seed: int | None = None
+    ) -> Account:
+        """Return the account of an API key; ValueError for settings of one that exists. Any thread may call."""
+        given = Start(
+            ClockSpec.parse(clock) if clock else self._start.clock,
+            self._start.coins if coins is None else coins,
+            self._start.seed if seed is None else seed,
+        )
+        return self._live.dispatcher.world.account(
+            api_key, given if (clock, coins, seed) != (None,) * 3 else None
+        )
+
+    @property
+    def _live(self) -> "_Opened":
+        if self._opened is None:
+            raise RuntimeError("the sandbox is not running")
+        return self._opened
+
+
+class _Opened:
+    """What exists only while a sandbox runs."""
+
+    def __init__(self, db: str | Path, start: Start, fetch: Reach, *, strict: bool, guarded: bool) -> None:
+        root, self._temporary = work_directory(db)
+        self._store = Store(db)
+        self.dispatcher = Dispatcher(self._store, root, start, fetch, strict=strict, guarded=guarded)
+        self._runner = web.ServerRunner(
+            web.Server(self.dispatcher.handle, access_log=None), shutdown_timeout=_PATIENCE
+        )
+        self.authority = ""
+
+    async def listen(self, host: str, port: int) -> None:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        # A name may stand for several addresses, each with a port of its own when the port was left open.
+        address, bound, *_ = self._runner.addresses[0]
+        name = _CALLED.get(address, address)
+        self.authority = f"[{name}]:{bound}" if ":" in name else f"{name}:{bound}"
+
+    async def aclose(self) -> None:
+        await self._runner.cleanup()
+        await self.dispatcher.aclose()
+        self._store.close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+
+def _threaded(make: Callable[P, Sandbox]) -> Callable[P, AbstractContextManager[Sandbox]]:
+    @contextmanager
+    def in_thread(*args: P.args, **kwargs: P.kwargs) -> Generator[Sandbox]:
+        sandbox = make(*args, **kwargs)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="a2e-sandbox", daemon=True)
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
+            yield sandbox
+        finally:
+            asyncio.run_coroutine_threadsafe(sandbox.aclose(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    return in_thread
+
+
+sandbox_thread = _threaded(Sandbox)
+"""Run a Sandbox in a thread and event loop of its own during the `with` block; takes what Sandbox takes."""

@@ -1,0 +1,61 @@
+"""What leaves the server: the envelope, refusals, times, and the odd page that is not JSON."""
+
+from datetime import UTC, datetime
+from html import escape
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+
+REFUSED = 1001
+"""The only public code for a refusal in general; the complete list of codes is unknown."""
+MODERATED = 1003
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Refusal(Exception):  # noqa: N818 - an answer of the service, not a fault of the sandbox
+    """An answer other than success; carries the HTTP status and the code of the envelope."""
+
+    def __init__(self, msg: str, *, status: int = 400, code: int = REFUSED) -> None:
+        super().__init__(msg)
+        self.msg, self.status, self.code = msg, status, code
+
+    def response(self) -> web.Response:
+        """Return the refusal as the service words it."""
+        return respond({"code": self.code, "msg": self.msg, "trace_id": str(uuid4())}, status=self.status)
+
+
+def respond(answer: object, *, status: int = 200) -> web.Response:
+    """Return any object as a JSON answer."""
+    return web.Response(body=_encode(answer), status=status, content_type="application/json")
+
+
+def success(data: object) -> web.Response:
+    """Return data in the envelope of a successful call."""
+    return respond({"code": 0, "data": data, "trace_id": str(uuid4())})
+
+
+def page(title: str, *, status: int = 200, body: str = "") -> web.Response:
+    """Return an HTML page, as web servers and gateways do where JSON was expected."""
+    head = f"<!doctype html><html><head><title>{title}</title></head>"
+    text = f"{head}<body><h1>{title}</h1>{body}</body></html>"
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+def store_error(code: str, message: str, *, status: int = 403) -> web.Response:
+    """Return an error in the XML that object stores speak."""
+    inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'
+    return web.Response(text=text, status=status, content_type="application/xml")
+
+
+def iso(milliseconds: int) -> str:
+    """Return a time in milliseconds since 1970 as ISO 8601 UTC with milliseconds and Z."""
+    whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def to_text(value: object) -> str:
+    """Return a value as JSON text."""
+    return _encode(value).decode()

@@ -1,0 +1,107 @@
+"""All accounts of a sandbox, made on first use of an API key."""
+
+from collections import deque
+from hashlib import sha256
+
+import msgspec
+
+from a2e_async.sandbox.account import Account
+from a2e_async.sandbox.clock import Clock, ClockSpec, real_now
+from a2e_async.sandbox.draws import digest
+from a2e_async.sandbox.journal import Entry
+from a2e_async.sandbox.life import Task
+from a2e_async.sandbox.store import Store
+from a2e_async.sandbox.wire import Refusal
+
+_KEPT_REQUESTS = 100_000
+_REAL_KEY = "this looks like a real API key: do not send real keys to a sandbox, any sk_something will do"
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What a new account begins with."""
+
+    clock: ClockSpec
+    coins: float
+    seed: int
+
+
+class World:
+    """The accounts of a sandbox and the log of what its server saw; any thread may call it."""
+
+    def __init__(self, store: Store, start: Start) -> None:
+        self.store = store
+        self.log: deque[Entry] = deque(maxlen=_KEPT_REQUESTS)
+        self._start = start
+        self._known: dict[str, Account] = {}
+
+    def authorize(self, header: str) -> Account:
+        """Return the account of an Authorization header; Refusal 401 for none, a wrong one or a real one."""
+        scheme, _, key = header.partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Refusal("no token: send Authorization: Bearer sk_...", status=401)
+        return self.account(key.strip())
+
+    def account(self, key: str, start: Start | None = None) -> Account:
+        """Return the account of an API key, made now if new; ValueError to start one that exists anew."""
+        if not key.startswith("sk_") or key.startswith("sk_invalid"):
+            raise Refusal("invalid token", status=401)
+        if "eyJ" in key:
+            raise Refusal(_REAL_KEY, status=401)
+        # The key itself is kept nowhere.
+        hashed = sha256(key.encode()).hexdigest()
+        with self.store.transaction():
+            known = self._find(hashed)
+            if known and start:
+                raise ValueError(f"{known.label} exists: its clock, coins and seed are set")
+            return known or self._make(hashed, start or self._start)
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Every account, in the order of their making."""
+        found = msgspec.convert(
+            self.store.rows("SELECT key_hash FROM accounts ORDER BY id"), list[tuple[str]]
+        )
+        return [account for (hashed,) in found if (account := self._find(hashed))]
+
+    def owner(self, user_id: str) -> Account | None:
+        """Return the account with a user id, which object keys hold."""
+        row = self.store.row("SELECT key_hash FROM accounts WHERE user_id = ?", user_id)
+        return self._find(msgspec.convert(row, tuple[str])[0]) if row else None
+
+    def task(self, id_: str) -> tuple[Account, Task] | None:
+        """Return a task of whatever account, and the account."""
+        sql = "SELECT key_hash, noun FROM tasks JOIN accounts ON accounts.id = account WHERE tasks.id = ?"
+        row = self.store.row(sql, id_)
+        if not row:
+            return None
+        hashed, noun = msgspec.convert(row, tuple[str, str])
+        account = self._find(hashed)
+        found = account.find(noun, id_) if account else []
+        return (account, found[0]) if account and found else None
+
+    def _find(self, hashed: str) -> Account | None:
+        if hashed in self._known:
+            return self._known[hashed]
+        sql = "SELECT id, user_id, seed, rate, step, anchor, real FROM accounts WHERE key_hash = ?"
+        row = self.store.row(sql, hashed)
+        return (
+            self._load(hashed, *msgspec.convert(row, tuple[int, str, int, float, float, int, int]))
+            if row
+            else None
+        )
+
+    def _load(self, hashed: str, id_: int, user_id: str, seed: int, *clock: float) -> Account:
+        rate, step, anchor, real = clock
+        time = Clock(ClockSpec(rate, step), int(anchor), int(real))
+        account = self._known[hashed] = Account(self.store, id_, user_id, seed, time, self.log)
+        return account
+
+    def _make(self, hashed: str, start: Start) -> Account:
+        now, user_id = real_now(), digest("user", hashed)[:24]
+        clock = (start.clock.rate, start.clock.step, now, now)
+        columns = "key_hash, user_id, seed, rate, step, anchor, real, coins, diamonds, ordinal"
+        sql = f"INSERT INTO accounts({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0) RETURNING id"
+        id_ = msgspec.convert(self.store.row(sql, hashed, user_id, start.seed, *clock), tuple[int])[0]
+        account = self._load(hashed, id_, user_id, start.seed, *clock)
+        account.bank.book(now, start.coins, "grant")
+        return account

@@ -1,0 +1,119 @@
+"""The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+
+import msgspec
+
+from a2e_async._endpoint import Endpoint
+from a2e_async._transport import Transport
+from a2e_async._wire import Request, blueprint, refuse
+from a2e_async.batch import Batch
+from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
+from a2e_async.files import Files
+from a2e_async.groups.account import Account
+from a2e_async.groups.face_swap import FaceSwap
+from a2e_async.tasks import Task, TaskKind, kind_of
+from a2e_async.watcher import TaskWatcher
+
+if TYPE_CHECKING:
+    import aiohttp
+
+P = ParamSpec("P")
+R = TypeVar("R")
+TaskT = TypeVar("TaskT", bound=Task)
+
+
+class A2ESession:
+    """Everything of one account, over one pool of connections for each event loop.
+
+    Use it with ``async with``, or close it by `aclose`; a module-level session serves successive ``asyncio.run``
+    calls, since each loop's connections are closed with it. ``api_key`` and ``base_url`` default to A2E_API_KEY and
+    A2E_BASE_URL. ``http`` lends a session of your own, which is never closed here; ``timeout`` is in seconds for one
+    request. Raises `ConfigError` where something is missing or wrong.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only settings, all optional
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        http: "aiohttp.ClientSession | None" = None,
+        timeout: float = 60.0,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.config = SessionConfig.from_env(
+            api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits
+        )
+        self._transport = Transport(self.config, http)
+        self.files = Files(self, self._transport)
+        """Uploads and downloads."""
+        self.face_swap = FaceSwap(self)
+        """Faces put into videos and pictures."""
+        self.account = Account(self)
+        """Coins, languages, storage."""
+
+    def __repr__(self) -> str:
+        return f"<A2ESession {self.config.base_url}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections. Using the session again opens new ones."""
+        await self._transport.aclose()
+
+    async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
+        """Send any endpoint's request: check it, upload its local files, send it, decode the answer."""
+        refuse(request, endpoint.label)
+        plan = blueprint(type(request))
+        local = {
+            name: await self.files.upload(value, accept=accept, field=plan.names[name])
+            for name, accept in plan.media.items()
+            if (value := getattr(request, name)) is not None and not isinstance(value, str)
+        }
+        return await self._transport.call(endpoint, msgspec.structs.replace(request, **local) if local else request)
+
+    @overload
+    def watch(
+        self, task: TaskT, *, deadline: float | None = None, every: float | None = None
+    ) -> TaskWatcher[TaskT]: ...
+    @overload
+    def watch(
+        self, task: TaskKind[..., TaskT], task_id: str, *, deadline: float | None = None, every: float | None = None
+    ) -> TaskWatcher[TaskT]: ...
+    def watch(
+        self,
+        task: Any,
+        task_id: str = "",
+        *,
+        deadline: float | None = None,
+        every: float | None = None,
+    ) -> TaskWatcher[Any]:
+        """Watch a task, or a kind and an id: iterate for transitions, or await for the finished task.
+
+        ``deadline`` is in seconds from the first wait on; without one the policy's, else the kind's patience holds.
+        ``every`` fixes the seconds between readings instead of letting them grow with the task's age.
+        """
+        kind, target = (task, task_id) if isinstance(task, TaskKind) else (kind_of(task), task)
+        return TaskWatcher(self, kind, target, deadline=deadline, every=every, policy=self.config.poll)
+
+    async def run(self, kind: TaskKind[P, TaskT], *args: P.args, **kwargs: P.kwargs) -> TaskT:
+        """Start a task and return it finished. Takes the start endpoint's fields; raises what awaiting it does.
+
+        Cancelling this cancels no job.
+        """
+        return await self.watch(await self.call(kind.start, kind.start.request(*args, **kwargs)))
+
+    def batch(
+        self, kind: TaskKind[..., TaskT], *, max_in_flight: int = 1000, deadline: float | None = None
+    ) -> Batch[TaskT]:
+        """Run many jobs of one kind, at most ``max_in_flight`` at once, each waited for ``deadline`` seconds."""
+        return Batch(self, kind, max_in_flight=max_in_flight, deadline=deadline, policy=self.config.poll)
