@@ -55,7 +55,8 @@ class _Failure(msgspec.Struct, frozen=True):
     trace_id: Any = None
 
     def text(self) -> str:
-        inner: dict[str, Any] = self.data if isinstance(self.data, dict) else {}
+        data: object = self.data
+        inner = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         found = self.msg or self.message or self.errors or inner.get("failed_message") or "no reason given"
         return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
@@ -97,6 +98,7 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 _read_data = Decoder(_Data).decode
+_read_parts: Callable[[bytes], list[msgspec.Raw] | _Rows[msgspec.Raw]]
 _read_parts = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw]).decode
 _read_identity = Decoder(_Identity).decode
 
@@ -132,14 +134,14 @@ class Record(Reply, dict=True):
     @property
     def raw(self) -> dict[str, Any]:
         """The record as the service sent it, undocumented fields included; {} on one that was not received."""
-        source = self.__dict__.get("source")
+        source = vars(self).get("source")
         return msgspec.json.decode(source.of(self.id)) if source else {}
 
     def detach(self) -> None:
         """Let go of the other records that came in the same answer."""
-        source = self.__dict__.get("source")
+        source = vars(self).get("source")
         if source:
-            self.__dict__["source"] = Source(b'{"code":0,"data":' + source.of(self.id) + b"}")
+            vars(self)["source"] = Source(b'{"code":0,"data":' + source.of(self.id) + b"}")
 
 
 class _MisfitError(ValueError):
@@ -151,29 +153,34 @@ class Answer(Generic[R]):
 
     def __init__(self, record: Any, wire: Any, pick: Callable[[Any, bytes], R]) -> None:
         self.record = record
-        self._wire, self._pick = wire, pick
+        self.pick = pick
+        self._wire = wire
         self._decode: Callable[[bytes], Envelope[Any]] | None = None
 
     def read(self, endpoint: str, status: int, headers: Mapping[str, str], body: bytes) -> R:
         """Return the typed value, or raise what the answer means."""
         if self._decode is None:
-            self._decode = Decoder(Envelope[self._wire], strict=False).decode
+            self._decode = Decoder(_generic(Envelope, self._wire), strict=False).decode
         misfit = ""
         if status < 300:  # noqa: PLR2004 - HTTP's own border
             try:
                 envelope = self._decode(body)
                 if envelope.code == 0:
-                    return self._pick(envelope.data, body)
+                    return self.pick(envelope.data, body)
             except (msgspec.DecodeError, UnicodeDecodeError, _MisfitError) as error:
                 misfit = str(error)
         raise explain(endpoint, status, headers, body, misfit)
+
+
+def _generic(cls: Any, item: Any) -> Any:
+    return cls[item]  # type checkers would take the same written as cls[item] in place for an annotation
 
 
 def _marked(rows: list[T], body: bytes) -> list[T]:
     if rows and isinstance(rows[0], Record):
         source = Source(body)
         for row in cast("list[Record]", rows):
-            row.__dict__["source"] = source
+            vars(row)["source"] = source
     return rows
 
 
@@ -186,7 +193,7 @@ def one(record: type[T]) -> Answer[T]:
             raise _MisfitError("no record in it")
         return _marked(rows, body)[0]
 
-    return Answer(record, record | list[record], pick)
+    return Answer(record, record | _generic(list, record), pick)
 
 
 def many(record: type[T]) -> Answer[list[T]]:
@@ -197,18 +204,18 @@ def many(record: type[T]) -> Answer[list[T]]:
             raise _MisfitError("no list of records in it")
         return _marked(data if isinstance(data, list) else data.items(), body)
 
-    return Answer(record, list[record] | _Rows[record], pick)
+    return Answer(record, _generic(list, record) | _generic(_Rows, record), pick)
 
 
 def page(record: type[T]) -> Answer[Page[T]]:
     """One page of records with the total, whichever of the service's list shapes they come in (contract 1.7)."""
-    rows = many(record)._pick  # noqa: SLF001 - the same reading, kept in one place
+    rows = many(record).pick
 
     def pick(data: list[T] | _Rows[T] | None, body: bytes) -> Page[T]:
         count = None if data is None or isinstance(data, list) else data.count if data.count is not None else data.total
         return Page(rows(data, body), count)
 
-    return Answer(record, list[record] | _Rows[record], pick)
+    return Answer(record, _generic(list, record) | _generic(_Rows, record), pick)
 
 
 def nothing() -> Answer[None]:

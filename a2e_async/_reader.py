@@ -61,9 +61,10 @@ class Reader(Generic[TaskT]):
 
         async def one(task_id: str) -> Found[TaskT]:
             try:
-                return {task_id: await self._call(self._kind.detail, ById(id=task_id))}
+                task = await self._call(self._kind.detail, ById(id=task_id))
             except A2EError as error:
                 return {task_id: error}
+            return {task_id: task}
 
         return await self._spread(ids, one)
 

@@ -181,7 +181,7 @@ class Transport:
                     raise
             except pool.errors as error:
                 raise self.translate(endpoint.label, error) from hide(error)
-        return endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
+        return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
 
     def translate(self, label: str, error: BaseException) -> TransportError:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""

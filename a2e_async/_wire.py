@@ -23,7 +23,8 @@ Link = Annotated[str, msgspec.Meta(extra={"media": ()})]
 class _WireMeta(msgspec.StructMeta):
     # msgspec does not inherit kw_only, and type checkers see neither option through a base class.
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
-        return super().__new__(cls, name, bases, namespace, **{"kw_only": True, "frozen": True} | options)
+        every: dict[str, Any] = {"kw_only": True, "frozen": True} | options
+        return super().__new__(cls, name, bases, namespace, **every)
 
 
 class Request(msgspec.Struct, metaclass=_WireMeta, omit_defaults=True):

@@ -41,8 +41,11 @@ class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True):
         return self.task.coins or 0.0 if self.task is not None and self.state is not TaskState.FAILED else 0.0
 
 
+Results = asyncio.Queue[Outcome[TaskT] | Exception | None]
+
+
 class Batch(Generic[TaskT]):
-    """Submits and watches jobs, at most ``max_in_flight`` between their start and their outcome.
+    """Submits and watches jobs, at most ``max_in_flight`` between being taken up and their outcome handed over.
 
     One job's failure disturbs no other. Leaving the ``async with`` block stops submission; tasks already started go
     on at the service.
@@ -76,44 +79,46 @@ class Batch(Generic[TaskT]):
 
     async def run(self, jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[Outcome[TaskT]]:
         """Yield outcomes as they come. Input is taken up as room appears, so it may be endless."""
-        results: asyncio.Queue[Outcome[TaskT] | Exception | None] = asyncio.Queue(self._max)
-        crew = asyncio.create_task(self._crew(_numbered(jobs), results), name=f"a2e-batch-{self._kind.name}")
+        results: Results[TaskT] = asyncio.Queue()
+        room = asyncio.Semaphore(self._max)
+        crew = asyncio.create_task(self._crew(_numbered(jobs), room, results), name=f"a2e-batch-{self._kind.name}")
+        crew.add_done_callback(lambda _: results.put_nowait(None))
         self._crews.add(crew)
         try:
             while (result := await results.get()) is not None:
                 if isinstance(result, Exception):
                     raise result
+                room.release()
                 yield result
         finally:
             self._crews.discard(crew)
             await _end(crew)
 
     async def _crew(
-        self, source: AsyncIterator[tuple[str, Job]], results: "asyncio.Queue[Outcome[TaskT] | Exception | None]"
+        self, source: AsyncIterator[tuple[str, Job]], room: asyncio.Semaphore, results: "Results[TaskT]"
     ) -> None:
         pulling = asyncio.Lock()  # an asynchronous generator cannot be advanced by two at once
         hired = 0
-        end: Exception | None = None
 
         async def work() -> None:
             nonlocal hired
-            while True:
+            while await room.acquire():
                 async with pulling:
                     item = await anext(source, None)
                 if item is None:
+                    room.release()
                     return
                 if hired < self._max:
                     hired += 1
                     group.create_task(work())
-                await results.put(await self._one(*item))
+                results.put_nowait(await self._one(*item))
 
         try:
             async with asyncio.TaskGroup() as group:
                 hired += 1
                 group.create_task(work())
         except ExceptionGroup as broken:
-            end = broken.exceptions[0]  # the input itself failed
-        await results.put(end)
+            results.put_nowait(broken.exceptions[0])  # the input itself failed
 
     async def _one(self, key: str, job: Job) -> Outcome[TaskT]:
         began, state = time.monotonic(), None

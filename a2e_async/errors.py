@@ -134,7 +134,9 @@ class InsufficientCoinsError(APIError):
 
 
 class NotFoundError(APIError):
-    """HTTP 404: no such record in this account (records also leave the service after some days), or no such path."""
+    """HTTP 404: no such record in this account, or no such path."""
+
+    remedy = "Check the id: records belong to one account, and leave the service after some days."
 
 
 class RateLimitError(APIError):

@@ -1,7 +1,6 @@
 """Local files in, result files out: presigned uploads, and downloads that are whole or not there at all."""
 
 import asyncio
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -100,17 +99,16 @@ class Files:
                 async with pool.plain.put(
                     url, data=body, headers=headers, timeout=pool.transfer_timeout, allow_redirects=False
                 ) as response:
+                    if response.status < 300:  # noqa: PLR2004 - HTTP's own border
+                        return
                     text = (await response.content.read(400)).decode("utf-8", "replace")
-                break
+                    text = f"the storage refused {local.path.name}: {text}"
+                    raise APIError(text, http_status=response.status, endpoint=LABEL)
             except pool.errors as error:
                 pause = next(pauses, None)
                 if pause is None:
                     raise self._transport.translate(LABEL, error) from hide(error)
             await asyncio.sleep(pause)
-        if response.status >= 300:  # noqa: PLR2004 - HTTP's own border
-            raise APIError(
-                f"the storage refused {local.path.name}: {text}", http_status=response.status, endpoint=LABEL
-            )
 
     async def save(
         self,
@@ -145,7 +143,8 @@ class Files:
             return None
 
         async def renew() -> str:
-            return result_url(await self._caller.call(kind_of(source).detail, ById(id=source.id)))
+            task = await self._caller.call(kind_of(source).detail, ById(id=source.id))
+            return result_url(task)
 
         return renew
 

@@ -47,7 +47,8 @@ class Poller(Generic[TaskT]):
 
     async def wait(self, watch: Watch[TaskT]) -> TaskT:
         """Return the task as soon as a reading is news to this watch. Cancelling it harms no other."""
-        future = watch.future = self.loop.create_future()
+        future: asyncio.Future[TaskT] = self.loop.create_future()
+        watch.future = future
         self._watches.setdefault(watch.task_id, []).append(watch)
         if self._task is None:
             self._task = self.loop.create_task(self._run(), name=self._name)
@@ -57,11 +58,14 @@ class Poller(Generic[TaskT]):
             return await future
         finally:
             self._drop(watch)
-            task = self._task
-            if not self._watches and task is not None:
-                self._task = None
-                task.cancel()
-                await asyncio.wait([task])
+            if not self._watches:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
     def _drop(self, watch: Watch[TaskT]) -> None:
         watches = self._watches.get(watch.task_id)

@@ -1,7 +1,7 @@
 """The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
@@ -91,19 +91,20 @@ class A2ESession:
     ) -> TaskWatcher[TaskT]: ...
     def watch(
         self,
-        task: Any,
+        task: TaskT | TaskKind[..., TaskT],
         task_id: str = "",
         *,
         deadline: float | None = None,
         every: float | None = None,
-    ) -> TaskWatcher[Any]:
+    ) -> TaskWatcher[TaskT]:
         """Watch a task, or a kind and an id: iterate for transitions, or await for the finished task.
 
         ``deadline`` is in seconds from the first wait on; without one the policy's, else the kind's patience holds.
         ``every`` fixes the seconds between readings instead of letting them grow with the task's age.
         """
-        kind, target = (task, task_id) if isinstance(task, TaskKind) else (kind_of(task), task)
-        return TaskWatcher(self, kind, target, deadline=deadline, every=every, policy=self.config.poll)
+        if isinstance(task, TaskKind):
+            return TaskWatcher(self, task, task_id, deadline=deadline, every=every, policy=self.config.poll)
+        return TaskWatcher(self, kind_of(task), task, deadline=deadline, every=every, policy=self.config.poll)
 
     async def run(self, kind: TaskKind[P, TaskT], *args: P.args, **kwargs: P.kwargs) -> TaskT:
         """Start a task and return it finished. Takes the start endpoint's fields; raises what awaiting it does.

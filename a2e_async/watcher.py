@@ -109,8 +109,9 @@ class TaskWatcher(Generic[TaskT]):
             due = now if self.task is None else now + (self._every or self._policy.shortest)
             self._end = now + self._patience
             self._watch = Watch(self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news)
+        limit = asyncio.timeout_at(self._end)
         try:
-            async with asyncio.timeout_at(self._end) as limit:
+            async with limit:
                 return await poller.wait(self._watch)
         except TimeoutError:
             if not limit.expired():
@@ -128,10 +129,9 @@ class TaskWatcher(Generic[TaskT]):
 def age_of(task_id: str) -> float:
     """Read a record's age in seconds out of its id, whose first 4 bytes are the second of its creation."""
     try:
-        born = int(task_id[:8], 16) if len(task_id) == _ID_DIGITS else time.time()
+        return max(0.0, time.time() - int(task_id[:8], 16)) if len(task_id) == _ID_DIGITS else 0.0
     except ValueError:
         return 0.0
-    return max(0.0, time.time() - born)
 
 
 def failure(kind: TaskKind[..., TaskT], task: TaskT) -> A2EError:

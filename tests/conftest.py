@@ -1,6 +1,17 @@
+from collections.abc import Iterator
+
 import pytest
+
+from a2e_async.sandbox import Sandbox, sandbox_thread
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def sandbox_in_thread() -> Iterator[Sandbox]:
+    """A sandbox that outlives the event loops of one test."""
+    with sandbox_thread(clock="scaled:100") as sandbox:
+        yield sandbox

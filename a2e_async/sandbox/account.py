@@ -161,8 +161,9 @@ class Account:
         return object_id(now, self.seed, self.user_id, ordinal)
 
     def _next_ordinal(self) -> int:
-        sql = "UPDATE accounts SET ordinal = ordinal + 1 WHERE id = ? RETURNING ordinal"
-        return msgspec.convert(self._store.row(sql, self.id), tuple[int])[0]
+        self._store.change("UPDATE accounts SET ordinal = ordinal + 1 WHERE id = ?", self.id)
+        found = self._store.row("SELECT ordinal FROM accounts WHERE id = ?", self.id)
+        return msgspec.convert(found, tuple[int])[0]
 
     def _tasks(self, where: str, *values: Value) -> list[Task]:
         rows = self._store.rows(f"SELECT {_COLUMNS} FROM tasks WHERE {where}", *values)

@@ -67,13 +67,12 @@ class Bank:
             )
 
     def _settle(self) -> None:
-        sql = (
-            "UPDATE tasks SET owed = 0 WHERE account = ? AND owed > 0 AND ends <= ? RETURNING ends, coins, id"
-        )
-        owed = msgspec.convert(
-            self._store.rows(sql, self._account, self._clock.now()), list[tuple[int, float, str]]
-        )
-        for ends, coins, task in sorted(owed):
+        due = (self._account, self._clock.now())
+        where = "WHERE account = ? AND owed > 0 AND ends <= ?"
+        rows = self._store.rows(f"SELECT ends, owed, id FROM tasks {where} ORDER BY ends", *due)
+        if rows:
+            self._store.change(f"UPDATE tasks SET owed = 0 {where}", *due)
+        for ends, coins, task in msgspec.convert(rows, list[tuple[int, float, str]]):
             self.book(ends, coins, "refund", task)
 
 

@@ -53,7 +53,7 @@ def unknown(params: Iterable[Param], found: Places) -> list[str]:
 
 def _read(param: Param, name: str, value: object) -> object:
     try:
-        # Not strict: numbers come as text, too, since old and new pages of the vendor disagree about the type.
+        # Not strict: old and new pages of the vendor disagree whether numbers come as text.
         read = msgspec.convert(value, _TYPES.get(param.type, object), strict=False)
     except msgspec.ValidationError:
         raise Refusal(f"{name} must be {param.type}") from None

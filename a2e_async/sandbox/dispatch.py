@@ -9,18 +9,18 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-import a2e_async.sandbox.handlers  # noqa: F401 - registers every handler
 from a2e_async.sandbox import admin, faults
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.call import Call, Services
 from a2e_async.sandbox.check import checked, unknown
 from a2e_async.sandbox.clock import real_now
 from a2e_async.sandbox.downloads import PREFIXES, Files
+from a2e_async.sandbox.handlers import HANDLERS
 from a2e_async.sandbox.inputs import Inputs, Reach, is_loopback
 from a2e_async.sandbox.journal import Entry, masked
 from a2e_async.sandbox.objects import Objects
 from a2e_async.sandbox.results import Results
-from a2e_async.sandbox.routing import Match, find_handler, find_route
+from a2e_async.sandbox.routing import Match, find_route
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal, page, respond, success
 from a2e_async.sandbox.world import Start, World
@@ -138,7 +138,7 @@ class Dispatcher:
         self, request: web.BaseRequest, account: Account, match: Match, body: bytes
     ) -> web.StreamResponse:
         row, params = match.route
-        served = find_handler(row)
+        served = HANDLERS.get((row.method, row.served_path or ""))
         if not served:
             raise Refusal("the sandbox does not serve this row yet", status=501)
         found = {"path": match.in_path, "query": request.query, "body": _body(request, body)}

@@ -52,11 +52,6 @@ def serves(method: str, path: str, *, optional: tuple[str, ...] = ()) -> Callabl
     return register
 
 
-def find_handler(row: Row) -> Served | None:
-    """Return the handler of a row, or None while nobody has written it."""
-    return HANDLERS.get((row.method, row.served_path or ""))
-
-
 def find_route(method: str, path: str) -> Match | None:
     """Return the row that answers this request; fixed paths win over those that hold an id."""
     table = _table()

@@ -3,11 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self
 
+import msgspec
 from aiohttp import web
 
 from a2e_async.sandbox.account import Account
@@ -29,9 +32,9 @@ class Sandbox:
     """A local A2E over HTTP: `async with Sandbox() as sandbox`, then point any client at `sandbox.url`.
 
     `clock` is "real", "scaled:20", "stepped" or "per-poll:5" (seconds) and, like `coins` and `seed`, what
-    new accounts begin with. `db` is ":memory:" or a file, which outlives a killed process; uploads and results
-    lie beside it. `fetch="any"` lets input URLs leave this machine. ValueError for a `host` that others can
-    reach, unless `allow_remote`; whoever reaches it can make it fetch what `fetch` allows.
+    new accounts begin with. `db` is ":memory:" or a file, which outlives a killed process; uploads and
+    results lie beside it. `fetch="any"` lets input URLs leave this machine. ValueError for a `host` that
+    others can reach, unless `allow_remote`; whoever reaches it can make it fetch what `fetch` allows.
     """
 
     def __init__(
@@ -109,7 +112,7 @@ class Sandbox:
     def account(
         self, api_key: str, *, clock: str | None = None, coins: float | None = None, seed: int | None = None
     ) -> Account:
-        """Return the account of an API key; ValueError for settings of one that exists. Any thread may call."""
+        """Return the account of a key, in any thread; ValueError for settings of one that exists."""
         given = Start(
             ClockSpec.parse(clock) if clock else self._start.clock,
             self._start.coins if coins is None else coins,
@@ -143,7 +146,7 @@ class _Opened:
         site = web.TCPSite(self._runner, host, port)
         await site.start()
         # A name may stand for several addresses, each with a port of its own when the port was left open.
-        address, bound, *_ = self._runner.addresses[0]
+        address, bound = msgspec.convert(self._runner.addresses[0][:2], tuple[str, int])
         name = _CALLED.get(address, address)
         self.authority = f"[{name}]:{bound}" if ":" in name else f"{name}:{bound}"
 
@@ -158,20 +161,34 @@ class _Opened:
 def _threaded(make: Callable[P, Sandbox]) -> Callable[P, AbstractContextManager[Sandbox]]:
     @contextmanager
     def in_thread(*args: P.args, **kwargs: P.kwargs) -> Generator[Sandbox]:
-        sandbox = make(*args, **kwargs)
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="a2e-sandbox", daemon=True)
+        sandbox, opened = make(*args, **kwargs), Future[Callable[[], object]]()
+        thread = threading.Thread(target=_serve, args=(sandbox, opened), name="a2e-sandbox", daemon=True)
         thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
-            yield sandbox
+            stop = opened.result()
+            try:
+                yield sandbox
+            finally:
+                stop()
         finally:
-            asyncio.run_coroutine_threadsafe(sandbox.aclose(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
             thread.join()
-            loop.close()
 
     return in_thread
+
+
+def _serve(sandbox: Sandbox, opened: "Future[Callable[[], object]]") -> None:
+    async def main() -> None:
+        stop = asyncio.Event()
+        try:
+            await sandbox.start()
+        except Exception as error:  # noqa: BLE001 - raised again where the thread was asked for
+            opened.set_exception(error)
+            return
+        opened.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
+        await stop.wait()
+        await sandbox.aclose()
+
+    asyncio.run(main())
 
 
 sandbox_thread = _threaded(Sandbox)

@@ -17,8 +17,8 @@ CREATE TABLE IF NOT EXISTS accounts(
     diamonds INTEGER, ordinal INTEGER, rate REAL, step REAL, anchor INTEGER, real INTEGER);
 CREATE TABLE IF NOT EXISTS tasks(
     id TEXT PRIMARY KEY, account INTEGER, noun TEXT, ordinal INTEGER, created INTEGER, sent INTEGER,
-    pending INTEGER, processing INTEGER, ends INTEGER, failure TEXT, coins REAL, fields TEXT, inputs TEXT, suffix TEXT,
-    owed REAL);
+    pending INTEGER, processing INTEGER, ends INTEGER, failure TEXT, coins REAL, fields TEXT,
+    inputs TEXT, suffix TEXT, owed REAL);
 CREATE INDEX IF NOT EXISTS tasks_listed ON tasks(account, noun, ordinal);
 CREATE INDEX IF NOT EXISTS tasks_running ON tasks(account, noun, ends);
 CREATE INDEX IF NOT EXISTS tasks_owed ON tasks(account, ends) WHERE owed > 0;

@@ -52,8 +52,8 @@ def store_error(code: str, message: str, *, status: int = 403) -> web.Response:
 
 def iso(milliseconds: int) -> str:
     """Return a time in milliseconds since 1970 as ISO 8601 UTC with milliseconds and Z."""
-    whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def to_text(value: object) -> str:

@@ -100,8 +100,10 @@ class World:
         now, user_id = real_now(), digest("user", hashed)[:24]
         clock = (start.clock.rate, start.clock.step, now, now)
         columns = "key_hash, user_id, seed, rate, step, anchor, real, coins, diamonds, ordinal"
-        sql = f"INSERT INTO accounts({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0) RETURNING id"
-        id_ = msgspec.convert(self.store.row(sql, hashed, user_id, start.seed, *clock), tuple[int])[0]
+        sql = f"INSERT INTO accounts({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)"
+        self.store.change(sql, hashed, user_id, start.seed, *clock)
+        found = self.store.row("SELECT id FROM accounts WHERE key_hash = ?", hashed)
+        id_ = msgspec.convert(found, tuple[int])[0]
         account = self._load(hashed, id_, user_id, start.seed, *clock)
         account.bank.book(now, start.coins, "grant")
         return account

@@ -6,19 +6,20 @@ import aiohttp
 import pytest
 
 from a2e_async.sandbox import Sandbox, contract, routing
+from a2e_async.sandbox.handlers import HANDLERS
 
 pytestmark = pytest.mark.anyio
 
 
 def test_every_handler_names_a_real_row():
     rows = {(row.method, row.served_path) for row in contract.rows()}
-    assert routing.HANDLERS
-    assert set(routing.HANDLERS) <= rows
+    assert HANDLERS
+    assert set(HANDLERS) <= rows
 
 
 def test_a_second_handler_of_a_row_is_refused():
     with pytest.raises(ValueError, match="two handlers"):
-        routing.serves("POST", "/api/v1/userFaceSwapTask/add")(next(iter(routing.HANDLERS.values())).handler)
+        routing.serves("POST", "/api/v1/userFaceSwapTask/add")(next(iter(HANDLERS.values())).handler)
 
 
 def test_every_row_with_a_path_is_reached():
@@ -51,7 +52,7 @@ async def test_unknown_path_is_an_html_page(call):
 
 
 async def test_row_without_handler_says_so(call):
-    served = set(routing.HANDLERS)
+    served = set(HANDLERS)
     row = next(
         (r for r in contract.rows() if r.served_path and (r.method, r.served_path) not in served), None
     )

@@ -1,14 +1,27 @@
 """Uploads really arrive, results really play, and neither opens a door."""
 
+import asyncio
+from shutil import copyfile
+
 import aiohttp
 import pytest
 
 from a2e_async.sandbox import Sandbox
+from a2e_async.sandbox.objects import TooLargeError, receive
+from a2e_async.sandbox.results import RENDERERS
 
 pytestmark = pytest.mark.anyio
 
 SIGN = "/api/v1/r2/upload-presigned-url"
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
+
+
+async def test_a_stream_beyond_the_limit_leaves_no_file(remote, tmp_path):
+    remote.files["/big"] = b"12345"
+    async with aiohttp.ClientSession() as http, http.get(f"{remote.url}/big") as response:
+        with pytest.raises(TooLargeError):
+            await receive(response.content, tmp_path / "big", limit=4)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def sign(call, **fields):
@@ -87,6 +100,7 @@ async def test_odd_keys_are_refused(call, fields):
 
 
 async def test_nothing_outside_is_served(call):
+    assert sorted(call.sandbox.samples) == ["clip.mp4", "face.jpg"]
     for path in (
         "/sandbox/samples/CREDITS.md",
         "/sandbox/samples/../server.py",
@@ -123,6 +137,22 @@ async def test_result_is_made_once_and_served_in_ranges(call, account):
     assert (await call("GET", url, headers={"If-None-Match": whole.headers["ETag"]})).status == 304
     head = await call("HEAD", url)
     assert (head.status, head.body) == (200, b"")
+
+
+async def test_without_codecs_the_input_comes_back_and_says_so(call, account, monkeypatch):
+    made = []
+
+    def copy(inputs, out, label):
+        made.append(label)
+        copyfile(inputs[1], out)
+        return "passthrough"
+
+    monkeypatch.setitem(RENDERERS, "userFaceSwapTask", copy)
+    url = await finished(call, account)
+    replies = await asyncio.gather(*(call("GET", url) for _ in range(5)), call("GET", call.sandbox.video_url))
+    assert {reply.headers["X-A2E-Sandbox"] for reply in replies} == {"passthrough", "sample"}
+    assert len({reply.body for reply in replies}) == 1
+    assert made == [account.tasks[0].id]
 
 
 async def test_result_urls_expire_and_cannot_be_forged(call, account):
@@ -173,8 +203,8 @@ async def test_urls_follow_the_host_header(call, account):
 
 
 async def test_other_names_for_this_machine_are_refused(call):
-    reply = await call("GET", "/sandbox/health", headers={"Host": "evil.example"})
-    assert reply.status == 403
+    for host in ("evil.example", "127.0.0.1.evil.example", "a b"):
+        assert (await call("GET", "/sandbox/health", headers={"Host": host})).status == 403
 
 
 def test_only_loopback_unless_allowed():

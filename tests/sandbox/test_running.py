@@ -69,13 +69,15 @@ def test_signed_urls_outlive_a_restart(tmp_path):
 
 
 def test_thread_takes_what_a_sandbox_takes_and_ends():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with sandbox_thread(clock="stepped", coins=50, seed=3) as sandbox:
         account = sandbox.account("sk_test")
         assert fetch(f"{sandbox.url}/api/v1/user/remainingCoins") == {"coins": 50, "diamonds": 0}
         account.advance(5)
         assert account.requests[0].path == "/api/v1/user/remainingCoins"
-    assert threading.active_count() == before
+        with urllib.request.urlopen(sandbox.video_url) as response:  # noqa: S310
+            assert response.read(8)[4:] == b"ftyp"
+    assert set(threading.enumerate()) <= before
     with pytest.raises(ValueError, match="allow_remote"), sandbox_thread(host="example.com"):
         raise AssertionError
     with pytest.raises(RuntimeError, match="not running"):
@@ -97,7 +99,7 @@ async def test_closing_ends_idle_and_busy_connections():
             account = sandbox.account("sk_test")
             account.fault(Rule("delay", seconds=60))
             busy = asyncio.ensure_future(http.get(f"{sandbox.url}/api/v1/user/remainingCoins"))
-            while not account.requests:
+            while not account.requests:  # noqa: ASYNC110 - the server has no event to wait for
                 await asyncio.sleep(0)
         with pytest.raises(aiohttp.ClientConnectionError):
             await busy

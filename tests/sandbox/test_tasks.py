@@ -9,8 +9,8 @@ pytestmark = pytest.mark.anyio
 
 TASKS = "/api/v1/userFaceSwapTask"
 STARTED = {
-    "name", "video_url", "duration", "face_url", "current_status", "result_url", "error_code", "faild_message",
-    "_id", "createdAt", "updatedAt", "coins",
+    "name", "video_url", "duration", "face_url", "current_status", "result_url", "error_code",
+    "faild_message", "_id", "createdAt", "updatedAt", "coins",
 }  # fmt: skip
 TIMES = {"initialized_time", "processing_time", "completed_time"}
 STRANGER = "0123456789abcdef01234567"

@@ -1,0 +1,50 @@
+"""The `a2e` command. Loads neither the SDK nor aiohttp before a command is chosen: see `a2e_async.cli._parser`."""
+
+import asyncio
+import io
+import os
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Coroutine, Sequence
+from importlib import import_module
+from typing import Any, cast
+
+from a2e_async.cli._parser import parser
+from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain
+from a2e_async.errors import A2EError, ConfigError, RequestError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 failed or refused, 2 bad use, 130 Ctrl-C.
+
+    SystemExit where argparse ends by itself: 0 for help and version, 2 for what it cannot read.
+    """
+    options = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A consumer's code page must not turn an unusual file name into a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = asyncio.run(_coroutine(options))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would raise again when the interpreter flushes it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (A2EError, OSError) as error:
+        if options.debug:
+            traceback.print_exc()
+        complain(error)
+        return MISUSED if isinstance(error, ConfigError | RequestError) else FAILED
+    return code
+
+
+def _coroutine(options: Namespace) -> Coroutine[Any, Any, int]:
+    given = {name: value for name, value in vars(options).items() if name not in {"command", "debug"}}
+    module = import_module(f"{__name__}.{options.command}")
+    return cast("Callable[..., Coroutine[Any, Any, int]]", module.run)(**given)

@@ -1,0 +1,72 @@
+"""What commands share: progress to stderr, data to stdout, a word on how to go on after Ctrl-C."""
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+
+from a2e_async.errors import A2EError, ConfigError, ModerationError, TaskFailedError
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+def say(text: str) -> None:
+    """Write a line to stderr. Nobody reading it any more is no reason to give up the work."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def complain(error: Exception) -> None:
+    """Write an error and what was noted on it to stderr, as one line."""
+    say("a2e: error: " + " ".join(" ".join([str(error), *getattr(error, "__notes__", ())]).split()))
+
+
+def give(data: object) -> None:
+    """Write a line to stdout: text as it is, anything else as JSON in ASCII."""
+    print(data if isinstance(data, str) else json.dumps(data), flush=True)
+
+
+@contextlib.contextmanager
+def if_interrupted(text: Callable[[], str]) -> Generator[None]:
+    """Say the text if Ctrl-C ends the block."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        say(f"a2e: interrupted. {text()}")
+        raise
+
+
+@contextlib.contextmanager
+def resumable(kind: str, ids: Iterable[str]) -> Generator[None]:
+    """Name the command that goes on, if the block is left while tasks of these ids may still be of use."""
+    try:
+        with if_interrupted(lambda: resumption(kind, ids)):
+            yield
+    except (TaskFailedError, ModerationError):
+        raise
+    except (A2EError, OSError) as error:
+        error.add_note(resumption(kind, ids))
+        raise
+
+
+def resumption(kind: str, ids: Iterable[str]) -> str:
+    """Return the text that names the command to go on with."""
+    return " ".join(["The job goes on; to continue: a2e watch", kind, *ids])
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ConfigError if files cannot be put into a folder that is there or still to be made."""
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another place for --out.") from None
+
+
+def number(value: float) -> str:
+    """Write coins as people do: without a fraction where there is none, and never with an exponent."""
+    return f"{value:.2f}".removesuffix(".00")

@@ -1,0 +1,94 @@
+"""`a2e watch`."""
+
+import asyncio
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from a2e_async.cli._terminal import FAILED, complain, give, if_interrupted, resumption, say
+from a2e_async.errors import NotFoundError, RequestError, TaskTimeoutError
+from a2e_async.session import A2ESession
+from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
+from a2e_async.watcher import Transition, failure
+
+
+async def run(*, kind: str, ids: list[str], as_json: bool) -> int:
+    """Follow all tasks at once, each to its end."""
+    chosen = _kind(kind)
+    left = dict.fromkeys(ids)
+    ends: list[bool] = []
+    async with A2ESession() as a2e:
+
+        async def follow(task_id: str) -> None:
+            ends.append(await _follow(a2e, chosen, task_id, as_json=as_json))
+            del left[task_id]
+
+        with if_interrupted(lambda: resumption(kind, left)):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for task_id in tuple(left):
+                        group.create_task(follow(task_id))
+            except ExceptionGroup as broken:
+                # What is not about one task, such as a wrong key, is the same for all of them.
+                raise broken.exceptions[0] from None
+    return 0 if all(ends) else FAILED
+
+
+def _kind(name: str) -> TaskKind[..., Task]:
+    if name in KINDS:
+        return KINDS[name]
+    near = get_close_matches(name, KINDS, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise RequestError(f"no kind {name!r}: {hint}Kinds: {', '.join(KINDS)}.", field="KIND")
+
+
+async def _follow(a2e: A2ESession, kind: TaskKind[..., Task], task_id: str, *, as_json: bool) -> bool:
+    state = None
+    try:
+        async for change in a2e.watch(kind, task_id):
+            state = change.state
+            if as_json:
+                give(_record(kind, change))
+            else:
+                _tell(kind, change)
+    except (NotFoundError, TaskTimeoutError) as error:
+        complain(error)
+        if as_json:
+            give(_lost(kind, task_id, state, str(error)))
+    return state is TaskState.DONE
+
+
+def _tell(kind: TaskKind[..., Task], change: Transition[Task]) -> None:
+    task = change.task
+    say(f"{task.id} " + (f"{change.previous} -> " if change.previous else "") + change.state)
+    if change.state is TaskState.DONE:
+        give(f"{task.id} done {task.result_url}")
+    elif change.state is TaskState.FAILED:
+        give(f"{task.id} failed {failure(kind, task).message}")
+
+
+def _record(kind: TaskKind[..., Task], change: Transition[Task]) -> dict[str, Any]:
+    task = change.task
+    return {
+        "kind": kind.name,
+        "id": task.id,
+        "previous": change.previous,
+        "state": change.state,
+        "at": change.at.isoformat(timespec="milliseconds"),
+        "result_url": task.result_url or None,
+        "coins": task.coins,
+        "error": failure(kind, task).message if change.state is TaskState.FAILED else None,
+    }
+
+
+def _lost(kind: TaskKind[..., Task], task_id: str, state: TaskState | None, error: str) -> dict[str, Any]:
+    return {
+        "kind": kind.name,
+        "id": task_id,
+        "previous": state,
+        "state": None,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "result_url": None,
+        "coins": None,
+        "error": error,
+    }

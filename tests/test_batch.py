@@ -1,0 +1,160 @@
+"""Many jobs: bounded, independent of each other, lazily taken up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from a2e_async import (
+    FACE_SWAP,
+    InsufficientCoinsError,
+    ModerationError,
+    RequestError,
+    SubmissionUncertainError,
+    TaskFailedError,
+    TaskState,
+    TaskTimeoutError,
+)
+from a2e_async.groups.face_swap import AddSwap
+from a2e_async.sandbox import Rule
+from tests.service import scene
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_one_failure_disturbs_no_other_job() -> None:
+    async with scene() as s:
+        s.account.fault(Rule("reset_after", name="lost"))
+        jobs = [
+            s.swap | {"key": "good", "name": "good"},
+            s.swap | {"key": "failed", "name": "fail:no face"},
+            s.swap | {"key": "moderated", "name": "moderation:no"},
+            s.swap | {"key": "lost", "name": "lost"},
+            s.swap | {"key": "typo", "nam": "x"},
+            s.swap | {"key": "space", "video_url": "http://a b"},
+            AddSwap(**s.swap),
+            "nonsense",
+        ]
+        async with s.a2e.batch(FACE_SWAP) as batch:
+            ends = {outcome.key: outcome async for outcome in batch.run(jobs)}
+        assert {key: type(end.error) for key, end in ends.items()} == {
+            "good": type(None),
+            "failed": TaskFailedError,
+            "moderated": ModerationError,
+            "lost": SubmissionUncertainError,
+            "typo": RequestError,
+            "space": RequestError,
+            "7": type(None),
+            "8": RequestError,
+        }
+        assert ends["lost"].state is TaskState.UNKNOWN
+        assert ends["failed"].state is ends["typo"].state is TaskState.FAILED
+        assert ends["failed"].coins == 0
+        assert ends["good"].state is TaskState.DONE
+        assert "Fields: name, face_url" in str(ends["typo"].error)
+        assert len(s.sent("POST", "/add")) == 5
+        assert batch.counts.total() == len(jobs)
+        lost = 10.0
+        assert s.account.coins == 1000 - sum(end.coins for end in ends.values()) - lost
+
+
+async def test_input_is_taken_up_as_room_appears() -> None:
+    taken = 0
+
+    async with scene(coins=1e9) as s:
+
+        def endless() -> Iterator[dict[str, str]]:
+            nonlocal taken
+            while True:
+                taken += 1
+                yield s.swap
+
+        async with s.a2e.batch(FACE_SWAP, max_in_flight=10) as batch:
+            seen = 0
+            async for outcome in batch.run(endless()):
+                assert outcome.state is TaskState.DONE
+                seen += 1
+                if seen == 30:
+                    break
+        assert taken <= 30 + 2 * 10 + 1
+
+
+async def test_no_more_than_the_limit_are_in_flight() -> None:
+    async with scene(clock="stepped") as s:
+        async with s.a2e.batch(FACE_SWAP, max_in_flight=7) as batch:
+            first = asyncio.ensure_future(anext(aiter(batch.run([s.swap] * 50))))
+            while len(s.account.tasks) < 7 or batch.counts[TaskState.QUEUED] < 7:
+                await asyncio.sleep(0)
+            assert len(s.account.tasks) == batch.counts.total() == 7
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_asynchronous_input() -> None:
+    async with scene() as s:
+
+        async def jobs() -> AsyncIterator[dict[str, str]]:
+            for n in range(5):
+                await asyncio.sleep(0)
+                yield s.swap | {"key": f"k{n}"}
+
+        async with s.a2e.batch(FACE_SWAP) as batch:
+            assert {o.key async for o in batch.run(jobs())} == {f"k{n}" for n in range(5)}
+
+
+async def test_leaving_stops_submission_and_leaves_tasks_alone() -> None:
+    async with scene(clock="stepped") as s:
+        before = asyncio.all_tasks()
+        async with s.a2e.batch(FACE_SWAP, max_in_flight=3) as batch:
+            run = asyncio.ensure_future(anext(aiter(batch.run([s.swap] * 9))))
+            while len(s.account.tasks) < 3:
+                await asyncio.sleep(0)
+        await asyncio.gather(run, return_exceptions=True)
+        assert len(s.account.tasks) == 3
+        assert not s.sent("DELETE", "")
+        assert not {t for t in asyncio.all_tasks() - before if "a2e" in t.get_name()}
+
+
+async def test_input_that_breaks_is_the_callers_error() -> None:
+    async with scene() as s:
+
+        def broken() -> Iterator[dict[str, str]]:
+            yield s.swap
+            raise LookupError("the list is torn")
+
+        async with s.a2e.batch(FACE_SWAP) as batch:
+            with pytest.raises(LookupError, match="torn"):
+                async for _ in batch.run(broken()):
+                    pass
+
+
+async def test_an_empty_batch_ends() -> None:
+    async with scene() as s, s.a2e.batch(FACE_SWAP) as batch:
+        assert [o async for o in batch.run([])] == []
+
+
+async def test_a_batch_runs_more_than_once() -> None:
+    async with scene() as s, s.a2e.batch(FACE_SWAP) as batch:
+        for _ in range(2):
+            assert [o.state async for o in batch.run([s.swap])] == [TaskState.DONE]
+
+
+async def test_a_deadline_holds_for_each_job() -> None:
+    async with scene(clock="stepped") as s, s.a2e.batch(FACE_SWAP, deadline=0.1) as batch:
+        [outcome] = [o async for o in batch.run([s.swap])]
+        assert isinstance(outcome.error, TaskTimeoutError)
+        assert outcome.state is TaskState.QUEUED
+        assert outcome.task is not None
+        assert outcome.seconds >= 0.1
+
+
+async def test_coins_that_run_out_are_told_job_by_job() -> None:
+    async with scene(coins=25) as s, s.a2e.batch(FACE_SWAP, max_in_flight=1) as batch:
+        errors = [type(o.error) async for o in batch.run([s.swap] * 4)]
+        assert errors == [type(None)] * 2 + [InsufficientCoinsError] * 2
+
+
+async def test_the_limit_must_make_sense() -> None:
+    async with scene() as s:
+        with pytest.raises(RequestError, match="max_in_flight"):
+            s.a2e.batch(FACE_SWAP, max_in_flight=0)

@@ -1,0 +1,247 @@
+"""Files over TCP: uploaded once, saved whole or not at all, and never with the token."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from a2e_async import FACE_SWAP, A2ESession, APIError, DecodeError, NotFoundError, RequestError, TransportError
+from a2e_async._download import CHUNK
+from a2e_async.groups.face_swap import Swap
+from a2e_async.sandbox import Rule
+from tests.service import KEY, SWIFT, scene
+
+pytestmark = pytest.mark.anyio
+
+SAMPLES = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
+FACE, CLIP = SAMPLES / "face.jpg", SAMPLES / "clip.mp4"
+DATA = bytes(range(256)) * 20_000
+
+
+async def test_an_upload_arrives_as_it_was(tmp_path: Path) -> None:
+    async with scene() as s:
+        moved: list[tuple[int, int | None]] = []
+        url = await s.a2e.files.upload(FACE, on_progress=lambda *step: moved.append(step))
+        saved = await s.a2e.files.save(url, tmp_path / "made" / "on the way" / "copy.jpg")
+        assert saved.read_bytes() == FACE.read_bytes()
+        assert moved == [(FACE.stat().st_size,) * 2]
+
+
+async def test_the_same_content_is_uploaded_once(tmp_path: Path) -> None:
+    twin = tmp_path / "twin.jpg"
+    twin.write_bytes(FACE.read_bytes())
+    async with scene() as s:
+        urls = await asyncio.gather(*(s.a2e.files.upload(path) for path in [FACE, twin] * 20))
+        assert len(set(urls)) == 1
+        assert len(s.sent("PUT", "")) == 1
+
+
+async def test_changed_content_is_uploaded_again(tmp_path: Path) -> None:
+    path = tmp_path / "face.jpg"
+    path.write_bytes(FACE.read_bytes())
+    async with scene() as s:
+        first = await s.a2e.files.upload(path)
+        path.write_bytes(FACE.read_bytes() + b"\0")
+        assert await s.a2e.files.upload(path) != first
+
+
+async def test_transfers_carry_no_token() -> None:
+    async with scene() as s:
+        swap = await s.a2e.run(FACE_SWAP, **s.swap | {"face_url": FACE})
+        await s.a2e.files.upload(CLIP)
+        with_token = {e.path.split("/")[1] for e in s.account.requests if e.authorization}
+        assert with_token == {"api"}
+        assert swap.face_url.endswith(".jpg")
+
+
+async def test_a_broken_upload_is_sent_again_in_full() -> None:
+    async with scene() as s:
+        s.account.fault(Rule("reset_before", method="PUT", first=3))
+        url = await s.a2e.files.upload(CLIP)
+        assert s.sent("PUT", "")[-1] == 200
+        assert url
+
+
+async def test_an_upload_that_the_storage_refuses() -> None:
+    async with scene() as s:
+        s.account.fault(Rule("status", method="PUT", status=403, body="<Error>SignatureDoesNotMatch</Error>"))
+        with pytest.raises(APIError, match=r"storage refused face\.jpg.*SignatureDoesNotMatch"):
+            await s.a2e.files.upload(FACE)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), (b"", "is empty"), (b"#!/bin/sh\n", "neither picture nor video")],
+)
+async def test_what_cannot_be_media_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "face.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    async with scene() as s:
+        with pytest.raises(RequestError, match=message) as caught:
+            await s.a2e.files.upload(path, field="face_url")
+        assert caught.value.field == "face_url"
+        assert not s.account.requests
+
+
+# -- downloads from a host that misbehaves ----------------------------------------------------------------
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def host(*answers: Answer) -> AsyncIterator[tuple[str, list[web.Request], A2ESession]]:
+    """Serve each request with the next answer, the last one again and again."""
+    seen: list[web.Request] = []
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request)
+        return await answers[min(len(seen), len(answers)) - 1](request)
+
+    runner = web.ServerRunner(web.Server(serve, access_log=None), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with A2ESession(KEY, base_url=url, **SWIFT) as a2e:
+            yield f"{url}/result.mp4", seen, a2e
+    finally:
+        await runner.cleanup()
+
+
+async def whole(_request: web.Request) -> web.StreamResponse:
+    return web.Response(body=DATA, headers={"ETag": '"1"'}, content_type="video/mp4")
+
+
+async def half(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"ETag": '"1"', "Content-Length": str(len(DATA))})
+    await response.prepare(request)
+    await response.write(DATA[: len(DATA) // 2])
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def rest(request: web.Request) -> web.StreamResponse:
+    start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+    body = DATA[start:]
+    return web.Response(status=206, body=body, headers={"ETag": '"1"'}, content_type="video/mp4")
+
+
+async def test_a_broken_download_is_continued(tmp_path: Path) -> None:
+    async with host(half, rest) as (url, seen, a2e):
+        assert (await a2e.files.save(url, tmp_path / "out.mp4")).read_bytes() == DATA
+        assert 0 < int(seen[1].headers["Range"].removeprefix("bytes=").removesuffix("-")) <= len(DATA) // 2
+        assert seen[1].headers["If-Range"] == '"1"'
+        assert not any("Authorization" in request.headers for request in seen)
+        assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+async def test_a_changed_file_is_fetched_from_the_start(tmp_path: Path) -> None:
+    async with host(half, whole) as (url, _, a2e):
+        assert (await a2e.files.save(url, tmp_path / "out.mp4")).read_bytes() == DATA
+
+
+async def test_progress_is_told(tmp_path: Path) -> None:
+    async with host(whole) as (url, _, a2e):
+        moved: list[tuple[int, int | None]] = []
+        await a2e.files.save(url, tmp_path / "out.mp4", on_progress=lambda *step: moved.append(step))
+        assert moved[-1] == (len(DATA), len(DATA))
+        assert len(moved) <= len(DATA) // CHUNK + 1
+
+
+async def test_a_download_that_keeps_breaking_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_bytes(b"before")
+    async with host(half) as (url, _, a2e):
+        with pytest.raises(TransportError):
+            await a2e.files.save(url, tmp_path / "out.mp4")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
+
+
+async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
+    reached = asyncio.Event()
+
+    async def stall(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "9"})
+        await response.prepare(request)
+        await response.write(b"123")
+        reached.set()
+        await asyncio.sleep(30)
+        return response
+
+    async with host(stall) as (url, _, a2e):
+        save = asyncio.ensure_future(a2e.files.save(url, tmp_path / "out.mp4"))
+        await reached.wait()
+        save.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await save
+    assert not list(tmp_path.iterdir())
+
+
+async def answer(**how: object) -> web.StreamResponse:
+    return web.Response(**how)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ({"text": "<html>", "content_type": "text/html"}, DecodeError, "serves text/html"),
+        ({"body": b"", "content_type": "video/mp4"}, TransportError, "empty"),
+        ({"status": 404}, NotFoundError, "expired"),
+        ({"status": 418}, APIError, "cannot be fetched"),
+        ({"status": 503}, TransportError, "503"),
+    ],
+)
+async def test_what_is_no_result_is_not_saved(
+    tmp_path: Path, how: dict[str, object], error: type[Exception], message: str
+) -> None:
+    async with host(lambda _: answer(**how)) as (url, _, a2e):
+        with pytest.raises(error, match=message):
+            await a2e.files.save(url, tmp_path / "out.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_size_limit_holds(tmp_path: Path) -> None:
+    async with host(whole) as (url, _, a2e):
+        with pytest.raises(DecodeError, match="max_bytes=1000"):
+            await a2e.files.save(url, tmp_path / "out.mp4", max_bytes=1000)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_size_limit_holds_without_a_length(tmp_path: Path) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 65536)
+
+    async with host(endless) as (url, _, a2e):
+        with pytest.raises(DecodeError, match="max_bytes"):
+            await a2e.files.save(url, tmp_path / "out.mp4", max_bytes=3_000_000)
+
+
+async def test_a_directory_gets_a_name_of_ours(tmp_path: Path) -> None:
+    async with host(whole) as (url, _, a2e):
+        task = Swap(id="../../etc/passwd", status="completed", result_url=url)
+        assert await a2e.files.save(task, tmp_path) == tmp_path / "______etc_passwd.mp4"
+
+
+async def test_an_expired_url_is_renewed_from_its_task(tmp_path: Path) -> None:
+    async with scene() as s:
+        swap = await s.a2e.run(FACE_SWAP, **s.swap)
+        s.account.fault(Rule("status", method="GET", path="/results/*", nth=1, status=403))
+        saved = await s.a2e.files.save(swap, tmp_path / "out.mp4")
+        assert saved.stat().st_size > 1000
+        assert s.sent("GET", swap.id).count(403) == 1
+
+
+async def test_a_task_without_a_result(tmp_path: Path) -> None:
+    async with scene(clock="stepped") as s:
+        task = await s.a2e.face_swap.tasks.add(**s.swap)
+        with pytest.raises(RequestError, match=r"queued and has no result.*watch it"):
+            await s.a2e.files.save(task, tmp_path)
