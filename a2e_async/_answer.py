@@ -35,6 +35,8 @@ _BY_STATUS: dict[int, type[APIError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
 }
+# A deep nest of brackets is no malformed JSON to the decoder: it runs out of stack.
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 # No public code list names "too few coins" (contract 1.4), so the text has to tell.
 _BROKE = re.compile(r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.I)
 
@@ -60,9 +62,13 @@ class _Failure(msgspec.Struct, frozen=True):
         found = self.msg or self.message or self.errors or inner.get("failed_message") or "no reason given"
         return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
-    def number(self) -> int:
-        text = str(self.code)
-        return int(text) if text.lstrip("-").isdigit() else 0
+
+def number_in(code: object) -> int:
+    """Read a code that may come as text; 0 where there is none."""
+    try:
+        return int(str(code))
+    except ValueError:
+        return 0
 
 
 _read_failure = Decoder(_Failure).decode
@@ -76,6 +82,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 class _Rows(msgspec.Struct, Generic[T], frozen=True):
+    id: Any = msgspec.field(default=None, name="_id")
     rows: list[T] | None = None
     data: list[T] | None = None
     listed: list[T] | None = msgspec.field(default=None, name="list")
@@ -98,9 +105,20 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 _read_data = Decoder(_Data).decode
-_read_parts: Callable[[bytes], list[msgspec.Raw] | _Rows[msgspec.Raw]]
-_read_parts = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw]).decode
+_read_parts: Callable[[msgspec.Raw], list[msgspec.Raw] | _Rows[msgspec.Raw]]
+_read_parts = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw], strict=False).decode
 _read_identity = Decoder(_Identity).decode
+
+
+def _parts(data: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        listed = _read_parts(data)
+    except msgspec.ValidationError:
+        return [data]
+    if isinstance(listed, list):
+        return listed
+    # A record of its own may have a field called data.
+    return [data] if listed.id is not None else listed.items()
 
 
 class Source:
@@ -115,12 +133,7 @@ class Source:
     def of(self, record_id: str) -> bytes:
         """Return one record's own bytes."""
         if self._slices is None:
-            data = bytes(_read_data(self._body).data)
-            try:
-                listed = _read_parts(data)
-                parts = listed if isinstance(listed, list) else listed.items()
-            except (msgspec.ValidationError, _MisfitError):
-                parts = [msgspec.Raw(data)]
+            parts = _parts(_read_data(self._body).data)
             self._slices = {_read_identity(part).id: bytes(part) for part in parts}
         return self._slices.get(record_id, b"{}")
 
@@ -135,7 +148,10 @@ class Record(Reply, dict=True):
     def raw(self) -> dict[str, Any]:
         """The record as the service sent it, undocumented fields included; {} on one that was not received."""
         source = vars(self).get("source")
-        return msgspec.json.decode(source.of(self.id)) if source else {}
+        try:
+            return msgspec.json.decode(source.of(self.id)) if source else {}
+        except _UNREADABLE as error:
+            raise DecodeError(f"record {self.id} cannot be read in full ({error}).") from None
 
     def detach(self) -> None:
         """Let go of the other records that came in the same answer."""
@@ -167,7 +183,7 @@ class Answer(Generic[R]):
                 envelope = self._decode(body)
                 if envelope.code == 0:
                     return self.pick(envelope.data, body)
-            except (msgspec.DecodeError, UnicodeDecodeError, _MisfitError) as error:
+            except _UNREADABLE as error:
                 misfit = str(error)
         raise explain(endpoint, status, headers, body, misfit)
 
@@ -188,10 +204,13 @@ def one(record: type[T]) -> Answer[T]:
     """One record; an array of one is taken for it (contract 5)."""
 
     def pick(data: T | list[T] | None, body: bytes) -> T:
-        rows = cast("list[T]", data) if isinstance(data, list) else [data] if data is not None else []
-        if not rows:
+        if isinstance(data, list):
+            data = cast("list[T]", data)[0] if data else None
+        if data is None:
             raise _MisfitError("no record in it")
-        return _marked(rows, body)[0]
+        if isinstance(data, Record):
+            vars(data)["source"] = Source(body)
+        return data
 
     return Answer(record, record | _generic(list, record), pick)
 
@@ -227,14 +246,15 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
     """Say as an error what an answer that brought no value means."""
     try:
         failure = _read_failure(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         failure = None
-    if status < 300 and (failure is None or failure.number() == 0):  # noqa: PLR2004 - HTTP's own border
+    code = number_in(failure.code) if failure else 0
+    if status < 300 and not code:  # noqa: PLR2004 - HTTP's own border
         kind = "no envelope of the service's" if failure is None or failure.code is None else f"unexpected ({misfit})"
         return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
     text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
-    code, trace_id = (failure.number(), str(failure.trace_id or "")) if failure else (0, "")
-    if status == 429:  # noqa: PLR2004 - the one status that carries a pause
+    trace_id = str(failure.trace_id or "") if failure else ""
+    if status == 429 and code not in MODERATION_CODES:  # noqa: PLR2004 - the one status that carries a pause
         wait = retry_after(headers.get("Retry-After", ""))
         return RateLimitError(text, code=code, trace_id=trace_id, endpoint=endpoint, retry_after=wait)
     cls = _error_class(status, code, text)
@@ -252,11 +272,11 @@ def _error_class(status: int, code: int, text: str) -> type[APIError]:
 
 def retry_after(value: str) -> float | None:
     """Read both forms of Retry-After as seconds from now; None where there is nothing readable."""
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

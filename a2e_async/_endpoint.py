@@ -11,7 +11,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from a2e_async._answer import Answer, Page, Record, page
-from a2e_async._wire import Request, blueprint, encode
+from a2e_async._wire import Request, encode
+
+_WITH_BODY = frozenset({"POST", "PUT"})
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,7 +100,7 @@ class Endpoint(Generic[P, R]):
 
     def parameters(self) -> list[Parameter]:
         """List the parameters with their wire names, places and whether each call sends them."""
-        rest = "body" if self.method == "POST" else "query"
+        rest = "body" if self.method in _WITH_BODY else "query"
         return [
             Parameter(
                 info.name,
@@ -111,16 +113,33 @@ class Endpoint(Generic[P, R]):
 
     def target(self, request: Request) -> tuple[str, bytes | None]:
         """Return the path with its query, and the body."""
-        if self.method == "POST" and not self._slots:
-            return self.path, encode(request)
-        values = {wire: getattr(request, name) for name, wire in blueprint(self.request).names.items()}
+        places = self._places
         path = self.path
-        for slot in self._slots:
-            path = path.replace(f"{{{slot}}}", quote(str(values.pop(slot)), safe=""))
-        if self.method == "POST":
+        for wire, name in places.path:
+            path = path.replace(wire, _segment(str(getattr(request, name))))
+        if self.method in _WITH_BODY and not places.path:
+            return path, encode(request)
+        values = {wire: value for wire, name in places.rest if (value := getattr(request, name)) is not None}
+        if self.method in _WITH_BODY:
             return path, encode(values)
-        query = urlencode({wire: _text(value) for wire, value in values.items() if value is not None})
-        return f"{path}?{query}" if query else path, None
+        return (f"{path}?{urlencode({wire: _text(value) for wire, value in values.items()})}" if values else path), None
+
+    @cached_property
+    def _places(self) -> "_Places":
+        found = self.parameters()
+        return _Places(
+            [(f"{{{p.wire}}}", p.name) for p in found if p.place == "path"],
+            [(p.wire, p.name) for p in found if p.place != "path"],
+        )
+
+
+class _Places(NamedTuple):
+    path: list[tuple[str, str]]
+    rest: list[tuple[str, str]]
+
+
+def _segment(value: str) -> str:
+    return value if value.isascii() and value.isalnum() else quote(value, safe="")
 
 
 def _text(value: object) -> str:
@@ -155,15 +174,17 @@ class Pages(Generic[P, RecordT]):
     async def each(self, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[RecordT]:
         """Walk the records from the given page on to the last, none twice though new ones shift the pages."""
         request: Any = self._listing.request(*args, **kwargs)
-        before: set[str] = set()
+        seen: set[str] = set()
         while True:
-            items = (await self._caller.call(self._listing, request)).items
-            for record in items:
-                if record.id not in before:
-                    yield record
-            if len(items) < request.size:
+            found = await self._caller.call(self._listing, request)
+            fresh = [record for record in found.items if record.id not in seen]
+            for record in fresh:
+                yield record
+            # A service that ignores the page number must not be asked for ever.
+            ended = not fresh if found.count is None else request.page * request.size >= found.count
+            if ended or len(found.items) < request.size:
                 return
-            before = {record.id for record in items}
+            seen.update(record.id for record in fresh)
             request = msgspec.structs.replace(request, page=request.page + 1)
 
 

@@ -42,7 +42,7 @@ class Nothing(Request):
 class ById(Request):
     """One record."""
 
-    id: str = field(name="_id")
+    id: Annotated[str, msgspec.Meta(pattern=r"\w")] = field(name="_id")
     """Record id, 24 hex digits."""
 
 
@@ -117,9 +117,8 @@ def _marks(hint: Any) -> list[tuple[str, ...]]:
     return [extra["media"] for extra in extras if "media" in extra]
 
 
-def refuse(request: Request, endpoint: str) -> None:
+def refuse(request: Request, plan: Blueprint, endpoint: str) -> None:
     """Raise RequestError, naming the wire field, for what the service is known not to take."""
-    plan = blueprint(type(request))
     for name, accepted in plan.media.items():
         value = getattr(request, name)
         if isinstance(value, str) and (reason := url_problem(value, local=bool(accepted))):
@@ -129,7 +128,7 @@ def refuse(request: Request, endpoint: str) -> None:
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         raise RequestError(text, field=where.strip("`."), endpoint=endpoint) from None
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error), endpoint=endpoint) from None
 
 

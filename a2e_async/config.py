@@ -42,7 +42,8 @@ class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a wait may last; None takes the kind's own patience (a little over the service's two hours)."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.shortest <= self.longest or self.grace < 0 or (self.deadline or 1) <= 0:
+        late = self.deadline is not None and self.deadline <= 0
+        if not 0 < self.shortest <= self.longest or self.grace < 0 or late:
             raise ConfigError("PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline.")
 
 
@@ -75,7 +76,10 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("The API key holds blanks or characters that no token has: check how it was copied.")
         if self.timeout <= 0:
             raise ConfigError("timeout must be a positive number of seconds.")
-        url = urlsplit(self.base_url)
+        try:
+            url = urlsplit(self.base_url)
+        except ValueError:
+            url = urlsplit("")
         if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
             raise ConfigError(f"base_url must look like {DEFAULT_BASE_URL}, not {self.base_url!r}.")
         if url.scheme == "http" and url.hostname not in _LOOPBACK:
@@ -83,6 +87,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"SessionConfig(base_url={self.base_url!r}, timeout={self.timeout!r}, api_key='***')"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("base_url", self.base_url), ("timeout", self.timeout)]
 
     @classmethod
     def from_env(

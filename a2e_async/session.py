@@ -72,8 +72,10 @@ class A2ESession:
 
     async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
         """Send any endpoint's request: check it, upload its local files, send it, decode the answer."""
-        refuse(request, endpoint.label)
         plan = blueprint(type(request))
+        refuse(request, plan, endpoint.label)
+        if not plan.media:
+            return await self._transport.call(endpoint, request)
         local = {
             name: await self.files.upload(value, accept=accept, field=plan.names[name])
             for name, accept in plan.media.items()

@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from msgspec import field
 
 from a2e_async import _sic
-from a2e_async._answer import Record
+from a2e_async._answer import Record, number_in
 from a2e_async._endpoint import Endpoint, Listing
 
 P = ParamSpec("P")
@@ -88,8 +88,7 @@ class Task(Record):
     @property
     def code(self) -> int:
         """The service's error code; 0 where there is none."""
-        text = str(self.failed_code or self.error_code or 0)
-        return int(text) if text.isdigit() else 0
+        return number_in(self.failed_code or self.error_code)
 
 
 class TaskKind(Generic[P, TaskT]):

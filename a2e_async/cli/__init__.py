@@ -1,4 +1,4 @@
-"""The `a2e` command. Loads neither the SDK nor aiohttp before a command is chosen: see `a2e_async.cli._parser`."""
+"""The `a2e` command. Neither the SDK nor aiohttp is loaded before a command is chosen (`_parser.py`)."""
 
 import asyncio
 import io

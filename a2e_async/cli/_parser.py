@@ -26,7 +26,7 @@ class Command(NamedTuple):
 def parser() -> ArgumentParser:
     """Build the parser of all commands; what it reads holds `command`, `debug` and the command's own."""
     common = ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", default=SUPPRESS, help="show the traceback of an error")
+    common.add_argument("--debug", action="store_true", default=SUPPRESS, help="show an error's traceback")
     top = ArgumentParser(
         prog="a2e",
         description="Asyncio-first SDK for the A2E AI-video service, at the command line.",
@@ -52,7 +52,7 @@ def _demo(arg: ArgumentParser) -> None:
 def _swap(arg: ArgumentParser) -> None:
     arg.add_argument("face", metavar="FACE", help="picture of a face: URL or local file")
     arg.add_argument("video", metavar="VIDEO", help="video or picture to put it into: URL or local file")
-    arg.add_argument("-o", "--out", required=True, metavar="OUT", help="result: file, or directory that exists")
+    arg.add_argument("-o", "--out", required=True, metavar="OUT", help="result: file or existing directory")
     arg.add_argument("--name", help="label of the task (the video's file name)")
     arg.add_argument("--deadline", type=_seconds, metavar="S", help="seconds to wait for the result")
     _json(arg)
@@ -67,12 +67,16 @@ def _watch(arg: ArgumentParser) -> None:
 def _sandbox(arg: ArgumentParser) -> None:
     arg.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     arg.add_argument("--port", type=_port, default=8723, help="port to listen on, 0 for any (%(default)s)")
-    arg.add_argument("--db", metavar="FILE", help="keep everything in FILE and FILE.files (else in memory)")
+    arg.add_argument("--db", metavar="FILE", help="keep all in FILE and FILE.files (else in memory)")
     arg.add_argument("--clock", default="real", help="real, scaled:20, stepped or per-poll:5 (%(default)s)")
-    arg.add_argument("--coins", type=float, default=1000.0, help="what a new account holds (%(default)g)")
+    arg.add_argument("--coins", type=_amount, default=1000.0, help="what a new account holds (%(default)g)")
     arg.add_argument("--strict", action="store_true", help="refuse fields that the contract does not know")
-    arg.add_argument("--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from")
-    arg.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    arg.add_argument(
+        "--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from"
+    )
+    arg.add_argument(
+        "--allow-remote", action="store_true", help="allow a --host that other machines can reach"
+    )
 
 
 def _json(arg: ArgumentParser) -> None:
@@ -103,8 +107,14 @@ def _within(value: int, low: int, high: int) -> int:
     return value
 
 
-def _seconds(text: str) -> float:
+def _amount(text: str) -> float:
     value = float(text)
-    if not 0 < value < math.inf:
-        raise ArgumentTypeError(f"{text} is no positive number of seconds")
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"{text} is no amount")
+    return value
+
+
+def _seconds(text: str) -> float:
+    if not (value := _amount(text)):
+        raise ArgumentTypeError("no time at all")
     return value

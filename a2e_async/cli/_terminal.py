@@ -54,7 +54,7 @@ def resumable(kind: str, ids: Iterable[str]) -> Generator[None]:
 
 def resumption(kind: str, ids: Iterable[str]) -> str:
     """Return the text that names the command to go on with."""
-    return " ".join(["The job goes on; to continue: a2e watch", kind, *ids])
+    return " ".join(["The job goes on at the service. To continue: a2e watch", kind, *ids])
 
 
 def check_writable(folder: Path) -> None:
@@ -64,7 +64,8 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             return
     except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another place for --out.") from None
+        text = f"cannot write to {folder}: {error.strerror}. Choose another place for --out."
+        raise ConfigError(text) from None
 
 
 def number(value: float) -> str:

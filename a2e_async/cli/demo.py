@@ -25,10 +25,12 @@ _SAMPLES = Path(a2e_async.sandbox.__path__[0], "samples")
 _CLOCK = "scaled:5"
 _CREDITS = (
     "face.jpg: head of the Portrait of Pere Tanguy, Vincent van Gogh, 1887 (public domain)",
-    "clip.mp4: from Big Buck Bunny, (c) 2008 Blender Foundation, www.bigbuckbunny.org (CC BY 3.0; cut and scaled)",
+    "clip.mp4: from Big Buck Bunny, (c) 2008 Blender Foundation, bigbuckbunny.org (CC BY 3.0; shortened, scaled)",
 )
 _MARKED = "Files of a local sandbox, marked SANDBOX: the sample clip with the face inset. No model made them."
-_UNMARKED = "Files of a local sandbox: the sample clip unchanged (the media extra would mark it). No model made them."
+_UNMARKED = (
+    "Files of a local sandbox: the sample clip unchanged, as the media extra is missing. No model made them."
+)
 
 
 class _Report(msgspec.Struct):
@@ -103,14 +105,21 @@ class _Maker:
         width = max(2, len(str(self._jobs)))
         for job in range(1, self._jobs + 1):
             name = f"swap-{job:0{width}}"
-            yield {"key": name, "name": name, "face_url": _SAMPLES / "face.jpg", "video_url": _SAMPLES / "clip.mp4"}
+            yield {
+                "key": name,
+                "name": name,
+                "face_url": _SAMPLES / "face.jpg",
+                "video_url": _SAMPLES / "clip.mp4",
+            }
 
     async def _save(self, outcome: Outcome[Swap]) -> None:
         self.coins += outcome.coins
         problem = outcome.error
         if outcome.task is not None and problem is None:
             try:
-                self.saved.append(await self._a2e.files.save(outcome.task, self._folder / f"{outcome.key}.mp4"))
+                self.saved.append(
+                    await self._a2e.files.save(outcome.task, self._folder / f"{outcome.key}.mp4")
+                )
             except (A2EError, OSError) as error:
                 problem = error
         if problem is not None:
@@ -132,13 +141,12 @@ def _sheet(videos: list[Path], folder: Path) -> str | None:
 def _text(report: _Report) -> str:
     spent, sums = number(report.coins_spent), number(report.coins_of_tasks)
     agree = "the same" if report.coins_spent == report.coins_of_tasks else "NOT the same"
-    files = f"{Path(report.results[0]).name} ... {Path(report.results[-1]).name}" if report.results else "nothing"
-    credits = "\n".join(f"  {line}" for line in report.credits)
+    credited = "\n".join(f"  {line}" for line in report.credits)
     return f"""\
 {report.done} of {report.jobs} swaps done in {report.seconds:.1f} s.
-Results:  {report.out}: {files}
+Results:  {Path(report.out, "swap-*.mp4")}
 Overview: {report.contact_sheet or "none"}
 Coins:    {spent} fewer on the account; the tasks say {sums}: {agree}. Sandbox coins, no money.
 {report.note}
 Sample inputs ({_SAMPLES / "CREDITS.md"}):
-{credits}"""
+{credited}"""

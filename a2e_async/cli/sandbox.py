@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sqlite3
@@ -10,8 +11,6 @@ from typing import Literal
 from a2e_async.cli._terminal import give
 from a2e_async.errors import ConfigError
 from a2e_async.sandbox import Sandbox
-
-_KEY = "sk_test"
 
 
 async def run(  # noqa: PLR0913 - the options of one server
@@ -26,25 +25,14 @@ async def run(  # noqa: PLR0913 - the options of one server
     allow_remote: bool,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM."""
+    file = db or ":memory:"
     try:
         sandbox = Sandbox(
-            host,
-            port,
-            db or ":memory:",
-            clock=clock,
-            coins=coins,
-            strict=strict,
-            fetch=fetch,
-            allow_remote=allow_remote,
+            host, port, file, clock=clock, coins=coins, strict=strict, fetch=fetch, allow_remote=allow_remote
         )
-    except ValueError as error:
-        raise ConfigError(str(error).replace("pass allow_remote=True", "pass --allow-remote")) from None
-    try:
         await sandbox.start()
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}. Choose another --port.") from None
-    except sqlite3.Error as error:
-        raise ConfigError(f"cannot use {db}: {error}. Choose another file for --db.") from None
+    except (ValueError, OSError, sqlite3.Error) as error:
+        raise ConfigError(_why_not(error, host, port, file)) from error
     try:
         give(_welcome(sandbox, db))
         await _stop()
@@ -53,23 +41,38 @@ async def run(  # noqa: PLR0913 - the options of one server
     return 0
 
 
+def _why_not(error: Exception, host: str, port: int, file: str) -> str:
+    if isinstance(error, ValueError):
+        return str(error).replace("pass allow_remote=True", "add --allow-remote")
+    if isinstance(error, sqlite3.Error):
+        return f"cannot use {file}: {error}. Choose another --db."
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use. Choose another --port, or 0 for any that is free."
+    return f"cannot serve on {host} port {port}: {error}"
+
+
 async def _stop() -> None:
     stopped = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # Windows: there only Ctrl-C is told
+    with contextlib.suppress(NotImplementedError):  # Windows, which tells of Ctrl-C only
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    # Here Ctrl-C is how it is meant to end.
+    # Here Ctrl-C is the proper end.
     with contextlib.suppress(asyncio.CancelledError):
         await stopped.wait()
 
 
 def _welcome(sandbox: Sandbox, db: str | None) -> str:
     export = "set" if os.name == "nt" else "export"
+    data = (
+        f"{db} and {db}.files"
+        if db
+        else "memory and a temporary directory, gone at the end (--db keeps them)"
+    )
     return f"""\
-A local A2E at {sandbox.url} (results are marked SANDBOX: no model makes them). To use it, elsewhere:
+A local A2E at {sandbox.url}; its results are marked SANDBOX, no model makes them. To use it elsewhere:
 
   {export} A2E_BASE_URL={sandbox.url}
-  {export} A2E_API_KEY={_KEY}
+  {export} A2E_API_KEY=sk_test
   a2e swap {sandbox.face_url} {sandbox.video_url} -o out.mp4
 
-Data: {f"{db} and {db}.files" if db else "in memory and a temporary directory, gone when this ends (--db keeps them)"}
+Data: {data}
 Stop: Ctrl-C"""

@@ -8,13 +8,14 @@ from a2e_async.groups.face_swap import FACE_SWAP, Swap
 from a2e_async.session import A2ESession
 
 
-async def run(*, face: str, video: str, out: str, name: str | None, deadline: float | None, as_json: bool) -> int:
+async def run(
+    *, face: str, video: str, out: str, name: str | None, deadline: float | None, as_json: bool
+) -> int:
     """Swap, wait, save."""
-    target = Path(out)
-    check_writable(target if target.is_dir() else target.parent)
+    target = _target(out)
     name = name or _name(video)
     async with A2ESession() as a2e:
-        with if_interrupted(lambda: f"The job may have been started: look for {name!r} among the account's swaps."):
+        with if_interrupted(lambda: f"The job may have started: look for {name!r} in the account's swaps."):
             task = await a2e.face_swap.tasks.add(name=name, face_url=_media(face), video_url=_media(video))
         with resumable(FACE_SWAP.name, [task.id]):
             task = await _follow(a2e, task, deadline)
@@ -22,6 +23,12 @@ async def run(*, face: str, video: str, out: str, name: str | None, deadline: fl
     say(f"{task.id} saved" + ("" if task.coins is None else f"; it cost {number(task.coins)} coins"))
     give({"id": task.id, "path": str(path), "coins": task.coins} if as_json else str(path))
     return 0
+
+
+def _target(out: str) -> Path:
+    path = Path(out)
+    check_writable(path if path.is_dir() else path.parent)
+    return path
 
 
 async def _follow(a2e: A2ESession, task: Swap, deadline: float | None) -> Swap:

@@ -48,13 +48,14 @@ async def _follow(a2e: A2ESession, kind: TaskKind[..., Task], task_id: str, *, a
         async for change in a2e.watch(kind, task_id):
             state = change.state
             if as_json:
-                give(_record(kind, change))
+                error = failure(kind, change.task).message if state is TaskState.FAILED else None
+                give(_record(kind, task_id, change.previous, state, task=change.task, error=error))
             else:
                 _tell(kind, change)
     except (NotFoundError, TaskTimeoutError) as error:
         complain(error)
         if as_json:
-            give(_lost(kind, task_id, state, str(error)))
+            give(_record(kind, task_id, state, None, error=str(error)))
     return state is TaskState.DONE
 
 
@@ -67,28 +68,22 @@ def _tell(kind: TaskKind[..., Task], change: Transition[Task]) -> None:
         give(f"{task.id} failed {failure(kind, task).message}")
 
 
-def _record(kind: TaskKind[..., Task], change: Transition[Task]) -> dict[str, Any]:
-    task = change.task
-    return {
-        "kind": kind.name,
-        "id": task.id,
-        "previous": change.previous,
-        "state": change.state,
-        "at": change.at.isoformat(timespec="milliseconds"),
-        "result_url": task.result_url or None,
-        "coins": task.coins,
-        "error": failure(kind, task).message if change.state is TaskState.FAILED else None,
-    }
-
-
-def _lost(kind: TaskKind[..., Task], task_id: str, state: TaskState | None, error: str) -> dict[str, Any]:
+def _record(  # noqa: PLR0913 - the members of one JSON object
+    kind: TaskKind[..., Task],
+    task_id: str,
+    previous: TaskState | None,
+    state: TaskState | None,
+    *,
+    task: Task | None = None,
+    error: str | None = None,
+) -> dict[str, Any]:
     return {
         "kind": kind.name,
         "id": task_id,
-        "previous": state,
-        "state": None,
+        "previous": previous,
+        "state": state,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "result_url": None,
-        "coins": None,
+        "result_url": (task.result_url or None) if task else None,
+        "coins": task.coins if task else None,
         "error": error,
     }

@@ -1,0 +1,192 @@
+"""Who may know whom, and how large anything may grow. Read off the source: lazy and typing-only imports count too."""
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from graphlib import TopologicalSorter
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import a2e_async
+from a2e_async import _sic
+from a2e_async._endpoint import Endpoint
+from a2e_async.groups import endpoints
+
+ROOT = Path(a2e_async.__file__).parent
+LONGEST, USUAL = 350, 120
+
+ALLOWED = {
+    "_version": "",
+    "_sic": "",
+    "_limits": "",
+    "_sniff": "",
+    "errors": "",
+    "config": "errors",
+    "_wire": "errors",
+    "_answer": "_wire errors",
+    "_endpoint": "_answer _wire",
+    "tasks": "_endpoint _answer _sic",
+    "groups": "_endpoint groups.*",
+    "groups.*": "_endpoint _answer _wire tasks _sic",
+    "_retry": "config errors",
+    "_transport": "_retry _limits _endpoint _wire config errors _version",
+    "_reader": "tasks _endpoint _answer _wire errors",
+    "poller": "_reader tasks _endpoint config errors",
+    "watcher": "poller tasks _endpoint _answer config errors",
+    "_download": "_transport _retry errors",
+    "files": "_download _sniff _transport _retry _endpoint _wire tasks groups.account errors",
+    "batch": "watcher tasks _endpoint _wire config errors",
+    "session": "_endpoint _transport _wire batch config files groups.* tasks watcher",
+    "": "_version errors config tasks groups.* watcher batch session",
+    "sandbox": "sandbox.*",
+    "sandbox.*": "sandbox sandbox.*",
+    "cli": "*",
+    "cli.*": "*",
+    "__main__": "cli",
+}
+"""Module -> what it may import of this package; the package itself is ''."""
+
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
+    for path in ROOT.rglob("*.py")
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+CORE = {name: tree for name, tree in TREES.items() if not name.startswith(("sandbox", "cli"))}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yield every module imported anywhere, with the names taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(tree: ast.AST) -> set[str]:
+    """Return the modules of this package that a module imports."""
+    names = {name.removeprefix("a2e_async").lstrip(".") for name in imported(tree) if name.startswith("a2e_async")}
+    return {name if name in SOURCES else name.rpartition(".")[0] for name in names}
+
+
+def without_typing(tree: ast.Module) -> ast.Module:
+    """Return the module less its blocks for type checkers."""
+
+    class Drop(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | None:  # noqa: N802 - ast names it
+            typing = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return None if typing else self.generic_visit(node)
+
+    return Drop().visit(ast.parse(ast.unparse(tree)))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_module_imports_only_what_lies_below_it(name: str) -> None:
+    rule = name if name in ALLOWED else f"{name.partition('.')[0]}.*"
+
+    allowed = ALLOWED[rule].split()
+
+    odd = [other for other in own(TREES[name]) if not any(fnmatchcase(other, mask) for mask in allowed)]
+    assert odd == []
+
+
+def test_no_allowance_is_without_a_module() -> None:
+    for rule in ALLOWED:
+        assert any(fnmatchcase(name, rule) for name in SOURCES), rule
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    graph = {name: own(tree) - {name} for name, tree in TREES.items()}
+
+    assert len(list(TopologicalSorter(graph).static_order())) == len(SOURCES)
+
+
+def test_imports_are_seen_wherever_they_stand() -> None:
+    text = "if TYPE_CHECKING:\n from a2e_async import batch\ndef f():\n import a2e_async.files\n"
+    text += "from a2e_async.groups.account import Account\nfrom a2e_async import A2ESession\n"
+    assert own(ast.parse(text)) == {"batch", "files", "groups.account", ""}
+    assert own(without_typing(ast.parse(text))) == {"files", "groups.account", ""}
+
+
+@pytest.mark.parametrize(
+    ("library", "users"),
+    [("aiohttp", {"_transport"}), ("backoff", {"_retry"}), ("sqlite3", set()), ("requests", set())],
+)
+def test_a_library_has_one_home(library: str, users: set[str]) -> None:
+    found = {
+        name
+        for name, tree in CORE.items()
+        if any(path.partition(".")[0] == library for path in imported(without_typing(tree)))
+    }
+    assert found == users
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    words = {"environ", "getenv", "environb"}
+    found = {
+        name
+        for name, tree in CORE.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr in words)
+        or (isinstance(node, ast.ImportFrom) and node.module == "os" and {a.name for a in node.names} & words)
+    }
+    assert found == {"config"}
+
+
+def test_misspelt_wire_words_stand_in_one_place() -> None:
+    words = {value for name, value in vars(_sic).items() if name.isupper()}
+    assert words
+    found = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in words and not name.startswith("sandbox")
+    }
+    assert found == {"_sic"}
+
+
+def test_no_module_is_long(record_property: pytest.RecordProperty) -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in SOURCES.items()}
+    record_property(f"median length of a module (aim: {USUAL})", median(lengths.values()))
+
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def undescribed(tree: ast.AST, made: set[str]) -> Iterator[str]:
+    """Yield the names of class attributes made by these calls that no docstring follows."""
+    for owner in ast.walk(tree):
+        if isinstance(owner, ast.ClassDef):
+            for node, after in zip(owner.body, [*owner.body[1:], None], strict=True):
+                call = node.value if isinstance(node, ast.Assign) else None
+                if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in made:
+                    continue
+                constant = after.value if isinstance(after, ast.Expr) else None
+                if not isinstance(constant, ast.Constant) or not isinstance(constant.value, str):
+                    yield f"{owner.name}.{ast.unparse(node.targets[0])}" if isinstance(node, ast.Assign) else ""
+
+
+def test_each_endpoint_is_described_where_it_is_declared() -> None:
+    made = {"get", "post", "delete", "listing", "subgroup"}
+    groups = [tree for name, tree in TREES.items() if name.startswith("groups.")]
+
+    assert [name for tree in groups for name in undescribed(tree, made)] == []
+
+    declared = sum(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in made - {"subgroup"}
+                   for tree in groups for n in ast.walk(tree))  # fmt: skip
+    assert declared == len([e for e in endpoints() if isinstance(e, Endpoint)])
+    bare = ast.parse("class A:\n one = get()\n two = post()\n '''Described.'''\n three = get()\n")
+    assert list(undescribed(bare, made)) == ["A.one", "A.three"]
+
+
+def test_no_public_function_takes_just_anything() -> None:
+    found: list[str] = []
+    for name, tree in CORE.items():
+        if name.rpartition(".")[2].startswith("_"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                found += [f"{name}.{node.name}: {a.arg}" for a in every if a.annotation and ast.unparse(a.annotation) == "Any"]
+    assert found == []
