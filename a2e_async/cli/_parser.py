@@ -25,22 +25,24 @@ class Command(NamedTuple):
 
 def parser() -> ArgumentParser:
     """Build the parser of all commands; what it reads holds `command`, `debug` and the command's own."""
-    common = ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", default=SUPPRESS, help="show an error's traceback")
     top = ArgumentParser(
         prog="a2e",
         description="Asyncio-first SDK for the A2E AI-video service, at the command line.",
         epilog=_ENVIRONMENT,
         formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, max_help_position=30),
-        parents=[common],
     )
-    top.set_defaults(debug=False)
+    _debug(top, default=False)
     top.add_argument("--version", action="version", version=f"a2e {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        one = commands.add_parser(name, help=command.help, description=command.help, parents=[common])
+        one = commands.add_parser(name, help=command.help, description=command.help)
+        _debug(one, default=SUPPRESS)  # or it would undo one that stands before the command
         command.arguments(one)
     return top
+
+
+def _debug(arg: ArgumentParser, default: object) -> None:
+    arg.add_argument("--debug", action="store_true", default=default, help="show an error's traceback")
 
 
 def _demo(arg: ArgumentParser) -> None:

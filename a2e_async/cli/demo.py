@@ -25,7 +25,7 @@ _SAMPLES = Path(a2e_async.sandbox.__path__[0], "samples")
 _CLOCK = "scaled:5"
 _CREDITS = (
     "face.jpg: head of the Portrait of Pere Tanguy, Vincent van Gogh, 1887 (public domain)",
-    "clip.mp4: from Big Buck Bunny, (c) 2008 Blender Foundation, bigbuckbunny.org (CC BY 3.0; shortened, scaled)",
+    "clip.mp4: of Big Buck Bunny, (c) 2008 Blender Foundation, bigbuckbunny.org (CC BY 3.0; cut, scaled)",
 )
 _MARKED = "Files of a local sandbox, marked SANDBOX: the sample clip with the face inset. No model made them."
 _UNMARKED = (

@@ -8,7 +8,7 @@ from a2e_async.groups.face_swap import FACE_SWAP, Swap
 from a2e_async.session import A2ESession
 
 
-async def run(
+async def run(  # noqa: PLR0913 - what a swap takes
     *, face: str, video: str, out: str, name: str | None, deadline: float | None, as_json: bool
 ) -> int:
     """Swap, wait, save."""

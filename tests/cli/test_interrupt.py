@@ -1,0 +1,68 @@
+"""Ctrl-C in the commands that wait."""
+
+import os
+import time
+
+import pytest
+
+from a2e_async.sandbox import Rule
+from tests.cli.conftest import KEY, SAMPLES
+
+pytestmark = pytest.mark.skipif(
+    os.name == "nt",
+    reason="Windows cannot send Ctrl-C to one process: it would reach the test runner as well",
+)
+FACE, CLIP = SAMPLES / "face.jpg", SAMPLES / "clip.mp4"
+
+
+@pytest.fixture
+def slow(sandbox_in_thread):
+    sandbox_in_thread.account(KEY, clock="stepped")
+    return sandbox_in_thread
+
+
+def test_swap_names_the_command_that_goes_on(start, slow, tmp_path):
+    process = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", url=slow.url)
+    task_id = process.until(" queued").split()[0]
+    process.interrupt()
+    ran = process.ended()
+    assert (ran.code, ran.out) == (130, "")
+    told = f"a2e: interrupted. The job goes on at the service. To continue: a2e watch face_swap {task_id}"
+    assert ran.err.splitlines() == [f"{task_id} queued", told]
+    slow.account(KEY).advance(100)
+    again = start(*told.split(": a2e ")[1].split(), url=slow.url).ended()
+    assert (again.code, again.out.split()[:2]) == (0, [task_id, "done"])
+
+
+def test_swap_without_an_answer_says_that_a_job_may_exist(start, slow, tmp_path):
+    rule = slow.account(KEY).fault(Rule("delay", path="/api/v1/userFaceSwapTask/add", seconds=60))
+    process = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", url=slow.url)
+    end = time.monotonic() + 30
+    while not rule.hits and time.monotonic() < end:
+        time.sleep(0.01)
+    process.interrupt()
+    ran = process.ended()
+    assert ran.code == 130
+    assert ran.err == "a2e: interrupted. The job may have started: look for 'clip' in the account's swaps.\n"
+
+
+def test_watch_names_what_is_left(start, slow, tmp_path):
+    swap = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", "--deadline", "0.1", url=slow.url)
+    task_id = swap.until(" queued").split()[0]
+    assert swap.ended().code == 1
+    process = start("watch", "face_swap", task_id, url=slow.url)
+    process.until(" queued")
+    process.interrupt()
+    ran = process.ended()
+    assert ran.code == 130
+    assert ran.err.endswith(f"To continue: a2e watch face_swap {task_id}\n")
+
+
+def test_demo_leaves_no_half_written_file(start, tmp_path):
+    process = start("demo", "--jobs", "2", "--out", tmp_path / "out")
+    process.until("queued 2")
+    process.interrupt()
+    ran = process.ended()
+    assert (ran.code, ran.out) == (130, "")
+    assert "Traceback" not in ran.err
+    assert not (tmp_path / "out").exists()
