@@ -38,7 +38,7 @@ _BY_STATUS: dict[int, type[APIError]] = {
 # A deep nest of brackets is no malformed JSON to the decoder: it runs out of stack.
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 # No public code list names "too few coins" (contract 1.4), so the text has to tell.
-_BROKE = re.compile(r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.I)
+_BROKE = re.compile(r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.IGNORECASE)
 
 
 class Envelope(msgspec.Struct, Generic[DataT], frozen=True):
@@ -216,7 +216,7 @@ def one(record: type[T]) -> Answer[T]:
 
 
 def many(record: type[T]) -> Answer[list[T]]:
-    """Records as a list, whichever of the service's list shapes they come in (contract 1.7)."""
+    """Many records as a list, whichever of the service's list shapes they come in (contract 1.7)."""
 
     def pick(data: list[T] | _Rows[T] | None, body: bytes) -> list[T]:
         if data is None:

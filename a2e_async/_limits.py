@@ -26,7 +26,7 @@ class Gate:
 
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
-        while (pause := self._open_at - loop.time()) > 0:
+        while (pause := self._open_at - loop.time()) > 0:  # noqa: ASYNC110 - the brake may have grown meanwhile
             await asyncio.sleep(pause)
         self._open_at = 0.0
 

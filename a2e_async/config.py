@@ -92,7 +92,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
         return [("base_url", self.base_url), ("timeout", self.timeout)]
 
     @classmethod
-    def from_env(
+    def from_env(  # noqa: PLR0913 - settings, all optional
         cls,
         api_key: str | None = None,
         base_url: str | None = None,

@@ -94,7 +94,7 @@ class TransportTimeoutError(TransportError, TimeoutError):
 class APIError(A2EError):
     """The service refused. ``code`` is the envelope's code (0 when the body had none)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a refusal says this much
         self,
         message: str,
         *,
@@ -142,7 +142,7 @@ class NotFoundError(APIError):
 class RateLimitError(APIError):
     """HTTP 429: nothing was started. ``retry_after`` is in seconds, None if the service gave none."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a refusal says this much
         self,
         message: str,
         *,

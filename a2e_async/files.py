@@ -29,7 +29,9 @@ REUSE = 86_400.0
 LABEL = "PUT upload"
 
 
-class _Local(NamedTuple):
+class LocalFile(NamedTuple):
+    """A file that was looked into and found fit to be uploaded."""
+
     path: Path
     size: int
     mime: str
@@ -73,7 +75,16 @@ class Files:
         ``picture`` and ``video``; what the file is not raises `RequestError` naming ``field``. The service prices
         presigned uploads (contract 1.6).
         """
-        local = await anyio.to_thread.run_sync(_inspect, Path(path), tuple(accept), field)
+        return await self.send(await self.inspect(path, accept=accept, field=field), on_progress)
+
+    async def inspect(
+        self, path: str | os.PathLike[str], *, accept: Sequence[str] = ("picture", "video"), field: str = "path"
+    ) -> LocalFile:
+        """Look into a file without sending it; raise `RequestError` for what `upload` would refuse."""
+        return await anyio.to_thread.run_sync(_inspect, Path(path), tuple(accept), field)
+
+    async def send(self, local: LocalFile, on_progress: Progress | None = None) -> str:
+        """Upload an inspected file, unless its content was, and return its public URL."""
         pool = self._transport.pool()
         async with pool.uploads[local.digest]:
             url, until = self._known.get(local.digest, ("", 0.0))
@@ -83,15 +94,15 @@ class Files:
                 self._known[local.digest] = (url, time.monotonic() + REUSE)
         return url
 
-    async def _put(self, pool: Pool, local: _Local, progress: Progress | None) -> str:
+    async def _put(self, pool: Pool, local: LocalFile, progress: Progress | None) -> str:
         key = f"{local.digest[:32]}{local.path.suffix.lower()}"
         request = UploadRequest(key=key, content_type=local.mime, file_size=local.size)
         slot = await self._caller.call(Account.upload_url, request)
         async with await anyio.open_file(local.path, "rb") as file:
-            await self._send(pool, slot.upload_url, local, _Body(file, local.size, progress))
+            await self._put_bytes(pool, slot.upload_url, local, _Body(file, local.size, progress))
         return slot.cdn_url or f"https://{slot.bucket}.ai2everyone.com/{slot.key}"
 
-    async def _send(self, pool: Pool, url: str, local: _Local, body: _Body) -> None:
+    async def _put_bytes(self, pool: Pool, url: str, local: LocalFile, body: _Body) -> None:
         headers = {"Content-Type": local.mime, "Content-Length": str(local.size)}
         pauses = waits(self._transport.config.retry)
         while True:
@@ -149,7 +160,7 @@ class Files:
         return renew
 
 
-def _inspect(path: Path, accept: tuple[str, ...], field: str) -> _Local:
+def _inspect(path: Path, accept: tuple[str, ...], field: str) -> LocalFile:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -162,7 +173,7 @@ def _inspect(path: Path, accept: tuple[str, ...], field: str) -> _Local:
         raise RequestError(f"{path} is empty.", field=field)
     if problem := media_problem(head, accept):
         raise RequestError(f"{path} {problem}.", field=field)
-    return _Local(path, size, media_type(head), digest)
+    return LocalFile(path, size, media_type(head), digest)
 
 
 def result_url(source: Task | str) -> str:

@@ -76,12 +76,14 @@ class A2ESession:
         refuse(request, plan, endpoint.label)
         if not plan.media:
             return await self._transport.call(endpoint, request)
+        # All files are looked into before the first is sent: a bad one must not cost the upload of a good one.
         local = {
-            name: await self.files.upload(value, accept=accept, field=plan.names[name])
+            name: await self.files.inspect(value, accept=accept, field=plan.names[name])
             for name, accept in plan.media.items()
             if (value := getattr(request, name)) is not None and not isinstance(value, str)
         }
-        return await self._transport.call(endpoint, msgspec.structs.replace(request, **local) if local else request)
+        urls = {name: await self.files.send(file) for name, file in local.items()}
+        return await self._transport.call(endpoint, msgspec.structs.replace(request, **urls) if urls else request)
 
     @overload
     def watch(

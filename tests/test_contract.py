@@ -19,7 +19,7 @@ ALSO = {"Face swap tasks by ids"}
 
 LEFT_OUT = {
     "POST /api/v1/r2/get_upload_presigned_url": "the newer route replaces it and always answers a public URL",
-    "GET /api/v1/userFaceSwapTask/status: _id": "no vendor text has it; the list is short, and detail reads one",
+    "GET /api/v1/userFaceSwapTask/status: _id": "no vendor text has it; the list is short; detail reads one",
 }
 """What the contract has and we do not declare, a row or one of its parameters, with the reason."""
 
@@ -36,7 +36,7 @@ def addresses(row: Row) -> set[str]:
 
 
 def differences(row: Row, endpoint: Endpoint[..., Any]) -> list[str]:
-    """Say in what the declaration of one row departs from it; a question mark in the contract marks a guess."""
+    """Say in what the declaration of one row departs from it; a question mark in a name marks a guess."""
     theirs = {param.name: param for param in row.params if not param.name.endswith("?")}
     guessed = {param.name.removesuffix("?") for param in row.params} - theirs.keys()
     ours = {param.wire: param for param in endpoint.parameters()}
@@ -138,7 +138,10 @@ def test_an_alternative_verb_of_the_contract_is_as_good() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "diamond"}, ["POST /api/v1/user/exchangeDiamonds: diamond", "diamonds is not in the contract"]),
+        (
+            {"name": "diamond"},
+            ["POST /api/v1/user/exchangeDiamonds: diamond", "diamonds is not in the contract"],
+        ),
         ({"required": False}, ["diamonds may be left out"]),
         ({"place": "query"}, ["diamonds goes into the query, not the body"]),
         ({"name": "diamonds?"}, []),
@@ -155,7 +158,9 @@ def test_a_parameter_or_mark_that_is_only_on_one_side_is_noticed() -> None:
     row = row_of(Account.languages)
     required = replace(row, params=(replace(row.params[0], required=True),))
     assert differences(required, Account.languages) == ["voice_map_type must be sent"]
-    assert differences(replace(row, params=()), Account.languages) == ["voice_map_type is not in the contract"]
+    assert differences(replace(row, params=()), Account.languages) == [
+        "voice_map_type is not in the contract"
+    ]
 
     bare = post("/anchor/language_list", Nothing, nothing())
     assert differences(row, bare) == ["POST /api/v1/anchor/language_list: voice_map_type"]

@@ -119,6 +119,13 @@ async def test_bad_input_is_refused_before_anything_is_sent(change: dict[str, ob
         assert not s.account.requests
 
 
+async def test_a_bad_file_keeps_a_good_one_from_being_sent() -> None:
+    async with scene() as s:
+        with pytest.raises(RequestError, match="video_url"):
+            await s.a2e.run(FACE_SWAP, name="n", face_url=SAMPLES / "face.jpg", video_url=SAMPLES / "CREDITS.md")
+        assert not s.account.requests
+
+
 async def test_a_typo_is_a_type_error_at_once() -> None:
     async with scene() as s:
         with pytest.raises(TypeError, match="face_ulr"):

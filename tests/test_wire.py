@@ -1,0 +1,170 @@
+"""A request is checked before it costs anything, and becomes the bytes of its wire names."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from a2e_async import RequestError
+from a2e_async._wire import ById, ByIds, Nothing, PageQuery, Request, blueprint, encode, refuse, url_problem
+from a2e_async.groups import endpoints
+from a2e_async.groups.account import AddUser, ExchangeDiamonds, QuoteRequest, StoreUrl, UploadRequest
+from a2e_async.groups.face_swap import AddPreview, AddSwap
+
+URL = "https://example.com/a.jpg"
+WHERE = "POST /api/v1/x"
+
+
+def swap(**fields: Any) -> AddSwap:
+    return AddSwap(**{"name": "clip", "face_url": URL, "video_url": URL} | fields)
+
+
+def check(request: Request) -> None:
+    refuse(request, blueprint(type(request)), WHERE)
+
+
+def refused(request: Request) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        check(request)
+    assert caught.value.endpoint == WHERE
+    assert (caught.value.spent, caught.value.retry_safe) == ("no", False)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("request_", "body"),
+    [
+        (swap(), {"name": "clip", "face_url": URL, "video_url": URL}),
+        (swap(name="x", model_version="v2"), {"name": "x", "face_url": URL, "video_url": URL, "model_version": "v2"}),
+        (swap(model_version="v1", cover_url=None), {"name": "clip", "face_url": URL, "video_url": URL}),
+        (ById(id="a"), {"_id": "a"}),
+        (PageQuery(), {}),
+        (PageQuery(page=2), {"pageNum": 2}),
+        (UploadRequest(key="k", file_size=3), {"key": "k", "fileSize": 3}),
+        (QuoteRequest(endpoint="/x", body={"name": None}), {"endpoint": "/x", "requestBody": {"name": None}}),
+        (Nothing(), {}),
+    ],
+)  # fmt: skip
+def test_a_body_has_wire_names_and_no_defaults(request_: Request, body: dict[str, Any]) -> None:
+    check(request_)
+
+    assert msgspec.json.decode(encode(request_)) == body
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "said"),
+    [
+        (swap(name=""), "name", "length >= 1"),
+        (swap(name=5), "name", "Expected `str`, got `int`"),
+        (swap(name=None), "name", "Expected `str`, got `null`"),
+        (swap(face_url=None), "face_url", "Expected `str`, got `null`"),
+        (swap(face_url=5), "face_url", "Expected `str`, got `int`"),
+        (swap(model_version="v3"), "model_version", "Invalid enum value 'v3'"),
+        (swap(webhook_token="x" * 257), "webhook_token", "length <= 256"),
+        (PageQuery(page=0), "pageNum", ">= 1"),
+        (PageQuery(size=101), "pageSize", "<= 100"),
+        (PageQuery(size=True), "pageSize", "Expected `int"),
+        (ByIds(ids=["a"] * 201), "ids", "length <= 200"),
+        (ByIds(ids="abc"), "ids", "Expected `array"),
+        (ByIds(ids=["a", 5]), "ids[1]", "Expected `str`, got `int`"),
+        (ExchangeDiamonds(diamonds=0), "diamonds", ">= 1"),
+        (ExchangeDiamonds(diamonds=1.5), "diamonds", "Expected `int"),
+        (ExchangeDiamonds(diamonds="2"), "diamonds", "Expected `int"),
+        (UploadRequest(key=""), "key", "length >= 1"),
+        (UploadRequest(key="k", expires_in=59), "expiresIn", ">= 60"),
+        (QuoteRequest(endpoint="/x", body=[1]), "requestBody", "Expected `object"),
+    ],
+)
+def test_what_breaks_its_own_declaration_is_refused(request_: Request, field: str, said: str) -> None:
+    error = refused(request_)
+
+    assert (error.field, said in str(error)) == (field, True), str(error)
+
+
+@pytest.mark.parametrize("odd", ["", ".", "..", "/", "{}"])
+def test_an_id_that_would_lead_to_another_path_is_refused(odd: str) -> None:
+    assert refused(ById(id=odd)).field == "_id"
+
+
+@pytest.mark.parametrize("value", ["\ud800", object(), {1, object()}, 3 + 4j])
+def test_what_json_cannot_hold_is_refused(value: Any) -> None:
+    refused(AddUser(username=value))
+
+
+def test_a_body_that_holds_itself_is_refused() -> None:
+    body: dict[str, Any] = {}
+    body["body"] = body
+    refused(QuoteRequest(endpoint="/x", body=body))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("face.jpg", "pathlib.Path"),
+        ("/home/me/face.jpg", "pathlib.Path"),
+        ("file:///face.jpg", "is no http(s) URL"),
+        ("", "is no http(s) URL"),
+        ("https://example.com/my face.jpg", "holds a space"),
+        ("https://example.com/a\t.jpg", "holds a space"),
+        ("https://example.com/a.jpg\n", "holds a space"),
+        ("https://example.com/" + "a" * 2048, "2048 is the most"),
+    ],
+)
+def test_a_media_url_the_service_would_not_take_is_refused(url: str, said: str) -> None:
+    error = refused(swap(video_url=url))
+
+    assert (error.field, said in str(error)) == ("video_url", True), str(error)
+    assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize("request_", [StoreUrl(url="a.jpg"), swap(webhook_url="a.jpg")])
+def test_where_no_file_can_be_uploaded_none_is_proposed(request_: Request) -> None:
+    assert "Path" not in str(refused(request_))
+
+
+def test_a_local_file_is_a_path_and_passes() -> None:
+    check(swap(face_url=Path("face of me.jpg"), video_url=Path("clip.mp4"), cover_url=Path("cover.png")))
+
+
+def test_where_files_may_be_given_is_read_off_the_annotations() -> None:
+    plan = blueprint(AddSwap)
+    assert plan.media == {
+        "face_url": ("picture",),
+        "video_url": ("video", "picture"),
+        "cover_url": ("picture",),
+        "webhook_url": (),
+    }
+    assert blueprint(AddSwap) is plan
+    assert blueprint(AddPreview).media.keys() == {"face_url", "video_url"}
+
+
+def test_requests_are_keyword_only_and_frozen() -> None:
+    with pytest.raises(TypeError):
+        ById("a")  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="immutable"):
+        swap().name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: endpoint.label)
+def test_every_request_class_can_be_checked(endpoint: Any) -> None:
+    plan = blueprint(endpoint.request)
+
+    assert list(plan.names) == [parameter.name for parameter in endpoint.parameters()]
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_taken_or_refused(text: str) -> None:
+    for request in (swap(name=text), swap(face_url=text), ById(id=text), AddUser(username=text)):
+        try:
+            check(request)
+        except RequestError:
+            continue
+        assert msgspec.json.decode(encode(request))
+
+
+@given(st.text())
+def test_what_is_said_of_a_url_never_repeats_all_of_it(url: str) -> None:
+    assert len(url_problem(url, local=True)) < 700

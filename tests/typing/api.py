@@ -1,0 +1,111 @@
+"""What type checkers promise to users: checked, never run; each ignore is on a line that must be wrong."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import assert_type
+
+from a2e_async import (
+    FACE_SWAP,
+    FACE_SWAP_PREVIEW,
+    A2ESession,
+    Batch,
+    Outcome,
+    Task,
+    TaskKind,
+    TaskState,
+    TaskWatcher,
+    Transition,
+)
+from a2e_async._answer import Page
+from a2e_async.groups.account import Balance, Language, Quote, Transaction
+from a2e_async.groups.face_swap import AddSwap, Face, Swap, SwapPreview
+from a2e_async.tasks import kind_of
+
+
+async def endpoints(a2e: A2ESession, face: Path) -> None:
+    task = await a2e.face_swap.tasks.add(name="n", face_url=face, video_url="https://x/y", model_version="v2")
+    assert_type(task, Swap)
+    assert_type(task.state, TaskState)
+    assert_type(task.coins, float | None)
+    assert_type(await a2e.face_swap.tasks.detail(id="a"), Swap)
+    assert_type(await a2e.face_swap.tasks.details(ids=["a"]), list[Swap])
+    assert_type(await a2e.face_swap.tasks.processing(), list[Swap])
+    assert_type(await a2e.face_swap.images.add(face_url=face), list[Face])
+    assert_type(await a2e.face_swap.previews.status(id="a"), SwapPreview)
+    assert_type(await a2e.account.coins(), Balance)
+    assert_type(await a2e.account.languages(locale=None), list[Language])
+    assert_type(await a2e.account.quote(endpoint="/x", body={"name": 1}), Quote)
+    await a2e.face_swap.tasks.remove(id="a")
+
+    await a2e.face_swap.tasks.add(name="n", face_url=face)  # type: ignore[call-arg]
+    await a2e.face_swap.tasks.add("n", face_url=face, video_url=face)  # type: ignore[call-arg]
+    await a2e.face_swap.tasks.add(name="n", face_ulr=face, video_url=face)  # type: ignore[call-arg]
+    await a2e.face_swap.tasks.add(name=5, face_url=face, video_url=face)  # type: ignore[arg-type]
+    await a2e.face_swap.tasks.add(name="n", face_url=face, video_url=face, model_version="v3")  # type: ignore[arg-type]
+    await a2e.face_swap.tasks.detail(_id="a")  # type: ignore[call-arg]
+    await a2e.account.exchange_diamonds(diamonds="3")  # type: ignore[arg-type]
+    a2e.account.coin()  # type: ignore[attr-defined]
+
+
+async def listings(a2e: A2ESession) -> None:
+    assert_type(await a2e.face_swap.tasks.records(page=2), Page[Swap])
+    assert_type((await a2e.face_swap.tasks.records()).items, list[Swap])
+    assert_type(a2e.face_swap.tasks.records.each(size=10), AsyncIterator[Swap])
+    async for swap in a2e.face_swap.tasks.records.each():
+        assert_type(swap, Swap)
+    async for row in a2e.account.history.each(spendings=True):
+        assert_type(row, Transaction)
+
+    a2e.face_swap.tasks.records.each(sise=10)  # type: ignore[call-arg]
+    a2e.face_swap.tasks.records.each(size="10")  # type: ignore[arg-type]
+
+
+async def watching(a2e: A2ESession, task: Swap, kind: TaskKind[..., SwapPreview]) -> None:
+    watcher = a2e.watch(task, deadline=60.0)
+    _ = assert_type(watcher, TaskWatcher[Swap])
+    assert_type(await watcher, Swap)
+    assert_type(watcher.task, Swap | None)
+    async for change in a2e.watch(task):
+        assert_type(change, Transition[Swap])
+        assert_type(change.previous, TaskState | None)
+        assert_type(change.task, Swap)
+    assert_type(await a2e.watch(FACE_SWAP, "a"), Swap)
+    assert_type(await a2e.watch(kind, "a", every=2.0), SwapPreview)
+    assert_type(kind_of(task), TaskKind[..., Swap])
+
+    a2e.watch("a")  # type: ignore[call-overload]
+    a2e.watch(FACE_SWAP)  # type: ignore[call-overload]
+    a2e.watch(task, deadline="soon")  # type: ignore[call-overload]
+
+
+async def running(a2e: A2ESession, face: Path) -> None:
+    assert_type(await a2e.run(FACE_SWAP, name="n", face_url=face, video_url=face), Swap)
+    assert_type(await a2e.run(FACE_SWAP_PREVIEW, face_url=face, video_url="https://x/y"), SwapPreview)
+
+    await a2e.run(FACE_SWAP, face_url=face, video_url=face)  # type: ignore[call-arg]
+    await a2e.run(FACE_SWAP_PREVIEW, name="n", face_url=face, video_url=face)  # type: ignore[call-arg]
+    await a2e.run(FACE_SWAP, name="n", face_url=face, video_url=3)  # type: ignore[arg-type]
+
+
+async def batches(a2e: A2ESession, face: Path) -> None:
+    async with a2e.batch(FACE_SWAP, max_in_flight=10) as batch:
+        assert_type(batch, Batch[Swap])
+        job = AddSwap(name="n", face_url=face, video_url=face)
+        async for outcome in batch.run([job, {"key": "1", "name": "n"}]):
+            assert_type(outcome, Outcome[Swap])
+            assert_type(outcome.task, Swap | None)
+            assert_type(outcome.error, Exception | None)
+            assert_type(outcome.state, TaskState)
+
+    batch.run([5])  # type: ignore[list-item]
+    AddSwap(name="n", face_url=face)  # type: ignore[call-arg]
+    job.name = "other"  # type: ignore[misc]
+
+
+async def results(a2e: A2ESession, task: Swap, plain: Task) -> None:
+    assert_type(await a2e.files.save(task, "out.mp4", max_bytes=1), Path)
+    assert_type(await a2e.files.save(plain, Path("out.mp4")), Path)
+    assert_type(await a2e.files.upload("face.jpg"), str)
+
+    await a2e.files.save(5, "out.mp4")  # type: ignore[arg-type]
