@@ -30,7 +30,13 @@ if TYPE_CHECKING:
         TransportError,
         TransportTimeoutError,
     )
+    from a2e_async.groups.avatar_videos import AVATAR_VIDEO
+    from a2e_async.groups.avatars import AVATAR, CONTINUED_AVATAR
+    from a2e_async.groups.caption_removal import CAPTION_REMOVAL
+    from a2e_async.groups.dubbing import DUBBING
     from a2e_async.groups.face_swap import FACE_SWAP, FACE_SWAP_PREVIEW
+    from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO
+    from a2e_async.groups.voices import VOICE_CLONE
     from a2e_async.session import A2ESession
     from a2e_async.tasks import Task, TaskKind, TaskState
     from a2e_async.watcher import TaskWatcher, Transition
@@ -39,13 +45,19 @@ __all__ = [
     "A2EError",
     "A2ESession",
     "APIError",
+    "AVATAR",
+    "AVATAR_VIDEO",
     "AuthenticationError",
     "Batch",
     "BudgetExceededError",
+    "CAPTION_REMOVAL",
+    "CONTINUED_AVATAR",
     "ConfigError",
+    "DUBBING",
     "DecodeError",
     "FACE_SWAP",
     "FACE_SWAP_PREVIEW",
+    "IMAGE_TO_VIDEO",
     "InsufficientCoinsError",
     "Limits",
     "ModerationError",
@@ -70,11 +82,26 @@ __all__ = [
     "Transition",
     "TransportError",
     "TransportTimeoutError",
+    "VOICE_CLONE",
     "__version__",
 ]
 
 # Light before heavy: a name is looked for from the left, and only the last module needs all the others.
-_MODULES = ("errors", "config", "tasks", "groups.face_swap", "watcher", "batch", "session")
+_MODULES = (
+    "errors",
+    "config",
+    "tasks",
+    "groups.face_swap",
+    "groups.dubbing",
+    "groups.image_to_video",
+    "groups.caption_removal",
+    "groups.voices",
+    "groups.avatars",
+    "groups.avatar_videos",
+    "watcher",
+    "batch",
+    "session",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -38,7 +38,9 @@ _BY_STATUS: dict[int, type[APIError]] = {
 # A deep nest of brackets is no malformed JSON to the decoder: it runs out of stack.
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 # No public code list names "too few coins" (contract 1.4), so the text has to tell.
-_BROKE = re.compile(r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.IGNORECASE)
+_BROKE = re.compile(
+    r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.IGNORECASE
+)
 
 
 class Envelope(msgspec.Struct, Generic[DataT], frozen=True):
@@ -75,7 +77,7 @@ _read_failure = Decoder(_Failure).decode
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a listing, newest first; ``count`` is the total over all pages, None where it is not told."""
+    """One page of a listing, newest first; ``count`` is the total over all pages, None if it is not told."""
 
     items: list[T]
     count: int | None = None
@@ -146,7 +148,7 @@ class Record(Reply, dict=True):
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The record as the service sent it, undocumented fields included; {} on one that was not received."""
+        """The record as the service sent it, undocumented fields included; {} if it was not received."""
         source = vars(self).get("source")
         try:
             return msgspec.json.decode(source.of(self.id)) if source else {}
@@ -227,14 +229,42 @@ def many(record: type[T]) -> Answer[list[T]]:
 
 
 def page(record: type[T]) -> Answer[Page[T]]:
-    """One page of records with the total, whichever of the service's list shapes they come in (contract 1.7)."""
+    """One page of records and the total, in whichever of the service's list shapes (contract 1.7)."""
     rows = many(record).pick
 
     def pick(data: list[T] | _Rows[T] | None, body: bytes) -> Page[T]:
-        count = None if data is None or isinstance(data, list) else data.count if data.count is not None else data.total
-        return Page(rows(data, body), count)
+        if data is None or isinstance(data, list):
+            return Page(rows(data, body))
+        return Page(rows(data, body), data.total if data.count is None else data.count)
 
     return Answer(record, _generic(list, record) | _generic(_Rows, record), pick)
+
+
+def several(record: type[T]) -> Answer[list[T]]:
+    """Records as a list, also where the service answers a lone one without its list."""
+
+    def pick(data: T | list[T] | None, body: bytes) -> list[T]:
+        if data is None:
+            raise _MisfitError("no record in it")
+        return _marked(cast("list[T]", data) if isinstance(data, list) else [data], body)
+
+    return Answer(record, record | _generic(list, record), pick)
+
+
+def text() -> Answer[str]:
+    """A bare string, as a few rows answer (contract 5)."""
+
+    def pick(data: str | None, _body: bytes) -> str:
+        if not data:
+            raise _MisfitError("no text in it")
+        return data
+
+    return Answer(None, str, pick)
+
+
+def plain() -> Answer[object]:
+    """Whatever JSON it is, for rows whose answer was never public."""
+    return Answer(None, Any, lambda data, _body: data)
 
 
 def nothing() -> Answer[None]:
@@ -242,7 +272,9 @@ def nothing() -> Answer[None]:
     return Answer(None, Any, lambda _data, _body: None)
 
 
-def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes, misfit: str = "") -> A2EError:
+def explain(
+    endpoint: str, status: int, headers: Mapping[str, str], body: bytes, misfit: str = ""
+) -> A2EError:
     """Say as an error what an answer that brought no value means."""
     try:
         failure = _read_failure(body)
@@ -250,7 +282,8 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
         failure = None
     code = number_in(failure.code) if failure else 0
     if status < 300 and not code:  # noqa: PLR2004 - HTTP's own border
-        kind = "no envelope of the service's" if failure is None or failure.code is None else f"unexpected ({misfit})"
+        strange = failure is None or failure.code is None
+        kind = "no envelope of the service's" if strange else f"unexpected ({misfit})"
         return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
     text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
     trace_id = str(failure.trace_id or "") if failure else ""

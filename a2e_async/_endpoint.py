@@ -1,11 +1,23 @@
-"""An endpoint is declared once, as a constant of its group's class; read off a group it is the method to await."""
+"""An endpoint is declared once, as a constant of its group's class; read off a group it is a method."""
 
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import cached_property
 from types import MethodType
-from typing import Any, ClassVar, Generic, NamedTuple, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints, overload
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    NamedTuple,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    cast,
+    get_type_hints,
+    overload,
+)
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -26,6 +38,18 @@ class Caller(Protocol):
 
     async def call(self, endpoint: "Endpoint[..., R]", request: Request) -> R:
         """Send one request and return the typed answer; raise an `A2EError` where there is none."""
+        ...
+
+
+class Host(Caller, Protocol):
+    """What a group needs besides, for the steps that it joins into one call."""
+
+    async def finish(self, task: RecordT, *, deadline: float | None = None) -> RecordT:
+        """Wait for a task to be done; raise where it failed or the deadline (seconds) passed."""
+        ...
+
+    def stream(self, endpoint: "Endpoint[..., Any]", request: Request) -> AsyncIterator[str]:
+        """Send one request and yield the texts of its event stream as they come."""
         ...
 
 
@@ -78,7 +102,9 @@ class Endpoint(Generic[P, R]):
     def __get__(self, group: None, owner: type["Group"]) -> Self: ...
     @overload
     def __get__(self, group: "Group", owner: type["Group"]) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    def __get__(self, group: "Group | None", owner: type["Group"]) -> Self | Callable[P, Coroutine[Any, Any, R]]:
+    def __get__(
+        self, group: "Group | None", owner: type["Group"]
+    ) -> Self | Callable[P, Coroutine[Any, Any, R]]:
         return self if group is None else MethodType(self._method, group)
 
     @cached_property
@@ -94,7 +120,8 @@ class Endpoint(Generic[P, R]):
     def signature(self, *, bound: bool = True) -> inspect.Signature:
         """Return the request's own signature, as `help` and editors show it."""
         hints = get_type_hints(self.request)
-        own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(self.request).parameters.values()]
+        parameters = inspect.signature(self.request).parameters.values()
+        own = [p.replace(annotation=hints[p.name]) for p in parameters]
         me = [] if bound else [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
         return inspect.Signature([*me, *own])
 
@@ -122,7 +149,8 @@ class Endpoint(Generic[P, R]):
         values = {wire: value for wire, name in places.rest if (value := getattr(request, name)) is not None}
         if self.method in _WITH_BODY:
             return path, encode(values)
-        return (f"{path}?{urlencode({wire: _text(value) for wire, value in values.items()})}" if values else path), None
+        query = urlencode({wire: _text(value) for wire, value in values.items()})
+        return f"{path}?{query}" if values else path, None
 
     @cached_property
     def _places(self) -> "_Places":
@@ -188,9 +216,11 @@ class Pages(Generic[P, RecordT]):
             request = msgspec.structs.replace(request, page=request.page + 1)
 
 
-def get(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:
+def get(
+    path: str, request: Callable[P, Request], answer: Answer[R], *, provisional: bool = False
+) -> Endpoint[P, R]:
     """Declare a read."""
-    return Endpoint("GET", path, request, answer)
+    return Endpoint("GET", path, request, answer, provisional=provisional)
 
 
 def listing(path: str, request: Callable[P, Request], record: type[RecordT]) -> Listing[P, RecordT]:
@@ -207,13 +237,20 @@ def post(  # noqa: PLR0913 - see Endpoint
     safe: bool = False,
     provisional: bool = False,
 ) -> Endpoint[P, R]:
-    """Declare a POST. ``paid``: may cost coins. ``safe``: may be repeated. ``provisional``: never documented."""
+    """Declare a POST. ``paid``: costs coins. ``safe``: may be repeated. ``provisional``: not documented."""
     return Endpoint("POST", path, request, answer, paid=paid, safe=safe, provisional=provisional)
 
 
-def delete(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:
+def put(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:
+    """Declare a change that may be repeated."""
+    return Endpoint("PUT", path, request, answer)
+
+
+def delete(
+    path: str, request: Callable[P, Request], answer: Answer[R], *, provisional: bool = False
+) -> Endpoint[P, R]:
     """Declare a removal."""
-    return Endpoint("DELETE", path, request, answer)
+    return Endpoint("DELETE", path, request, answer, provisional=provisional)
 
 
 class Group:
@@ -221,7 +258,7 @@ class Group:
 
     noun: ClassVar[str] = ""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Host) -> None:
         self.caller = caller
 
 

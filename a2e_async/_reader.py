@@ -38,7 +38,11 @@ class Reader(Generic[TaskT]):
         self._caller = ref(caller)
         self._kind = kind
         self._nonsense = 0
-        offered = ((kind.details, self._by_batch), (kind.running, self._by_leaving), (kind.records, self._by_pages))
+        offered = (
+            (kind.details, self._by_batch),
+            (kind.running, self._by_leaving),
+            (kind.records, self._by_pages),
+        )
         self._ways: list[Callable[[Sequence[str]], Awaitable[Found[TaskT]]]]
         self._ways = [way for endpoint, way in offered if endpoint is not None]
         self._ways.append(self.singly)
@@ -74,7 +78,9 @@ class Reader(Generic[TaskT]):
 
         async def batch(chunk: Sequence[str]) -> Found[TaskT]:
             rows = await self._try(endpoint, ByIds(ids=list(chunk)))
-            return dict.fromkeys(chunk, rows) if isinstance(rows, A2EError) else {task.id: task for task in rows}
+            return (
+                dict.fromkeys(chunk, rows) if isinstance(rows, A2EError) else {task.id: task for task in rows}
+            )
 
         return await self._spread(chunks, batch)
 
@@ -125,7 +131,9 @@ class Reader(Generic[TaskT]):
             raise NotFoundError("the session is gone", http_status=0)
         return await caller.call(endpoint, request)
 
-    async def _spread(self, items: Sequence[ItemT], read: Callable[[ItemT], Awaitable[Found[TaskT]]]) -> Found[TaskT]:
+    async def _spread(
+        self, items: Sequence[ItemT], read: Callable[[ItemT], Awaitable[Found[TaskT]]]
+    ) -> Found[TaskT]:
         if len(items) == 1:
             return await read(items[0])
         found: Found[TaskT] = {}

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 HEAD = 32
-_PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif", b"BM": "image/bmp"}
+_PICTURES = {
+    b"\xff\xd8\xff": "image/jpeg",
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
+}
 _VIDEOS = {b"\x1aE\xdf\xa3": "video/webm", b"\x00\x00\x01\xba": "video/mpeg", b"FLV\x01": "video/x-flv"}
 _BRANDS = {b"qt  ": "video/quicktime", b"avif": "image/avif", b"heic": "image/heic", b"mif1": "image/heif"}
 
@@ -27,5 +32,7 @@ def media_problem(head: bytes, accepted: Sequence[str]) -> str:
     family = {"image": "picture", "video": "video"}.get(mime.partition("/")[0], "")
     if family in accepted:
         return ""
-    wanted = " or ".join({"picture": "a picture (JPEG, PNG, WebP)", "video": "a video (MP4, MOV, WebM)"}[a] for a in accepted)
+    wanted = " or ".join(
+        {"picture": "a picture (JPEG, PNG, WebP)", "video": "a video (MP4, MOV, WebM)"}[a] for a in accepted
+    )
     return f"is {mime or 'neither picture nor video'}, but {wanted} is needed"

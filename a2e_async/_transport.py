@@ -5,7 +5,7 @@ import contextlib
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from a2e_async._endpoint import Endpoint
+from a2e_async._events import Event, EventReader
 from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
 from a2e_async._version import __version__
@@ -20,6 +21,7 @@ from a2e_async._wire import Request
 from a2e_async.config import SessionConfig
 from a2e_async.errors import (
     A2EError,
+    APIError,
     NotFoundError,
     ProvisionalEndpointWarning,
     RateLimitError,
@@ -139,7 +141,9 @@ class Transport:
             failure = outcome
         raise self._settle(endpoint, body, began, failure) from failure.__cause__
 
-    async def _repeat(self, endpoint: Endpoint[..., R], path: str, body: bytes | None, failure: A2EError) -> R | A2EError:
+    async def _repeat(
+        self, endpoint: Endpoint[..., R], path: str, body: bytes | None, failure: A2EError
+    ) -> R | A2EError:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.config.retry.patience
         for wait in waits(self.config.retry):
@@ -183,21 +187,63 @@ class Transport:
                 raise self.translate(endpoint.label, error) from hide(error)
         return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
 
+    async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
+        """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
+        path, body = endpoint.target(request)
+        pool, reader = self.pool(), EventReader()
+        async with pool.gate:
+            try:
+                async with pool.api.request(
+                    endpoint.method,
+                    self.config.base_url + path,
+                    data=body,
+                    headers=pool.headers,
+                    timeout=pool.transfer_timeout,
+                    allow_redirects=False,
+                ) as response:
+                    if response.content_type != "text/event-stream":
+                        raw = await response.read()
+                        value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
+                        yield Event("result", msgspec.json.encode(value).decode()).text()
+                        return
+                    told = False
+                    async for line in response.content:
+                        event = reader.feed(line)
+                        if event is None:
+                            continue
+                        if event.name == "error":
+                            raise APIError(event.text(), http_status=response.status, endpoint=endpoint.label)
+                        if event.name == "done":
+                            return
+                        if event.name == "delta" or not told:
+                            told = True
+                            yield event.text()
+            except pool.errors as error:
+                raise self.translate(endpoint.label, error) from hide(error)
+
     def translate(self, label: str, error: BaseException) -> TransportError:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""
         import aiohttp  # noqa: PLC0415 - loaded long since, or this error would not be here
 
         text = str(error).replace(self.config.api_key, "***") or type(error).__name__
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+        if isinstance(
+            error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL
+        ):
             base = self.config.base_url
             text = f"no connection: {text}. Check the network, and that A2E_BASE_URL ({base}) is right."
             kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
             return kind(text, endpoint=label, sent=False)
         if isinstance(error, TimeoutError):
-            return TransportTimeoutError(f"no complete answer within {self.config.timeout:g} s.", endpoint=label)
-        return TransportError(f"the connection broke before the answer was complete ({text}).", endpoint=label)
+            return TransportTimeoutError(
+                f"no complete answer within {self.config.timeout:g} s.", endpoint=label
+            )
+        return TransportError(
+            f"the connection broke before the answer was complete ({text}).", endpoint=label
+        )
 
-    def _settle(self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError) -> A2EError:
+    def _settle(
+        self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError
+    ) -> A2EError:
         if not endpoint.paid or not started_unknown(failure):
             if isinstance(failure, ServerError | TransportError):
                 failure.retry_safe = failure.retry_safe or endpoint.safe
@@ -205,7 +251,11 @@ class Transport:
         sent: dict[str, Any] = msgspec.json.decode(body or b"{}")
         sent.pop("webhook_token", None)
         at = datetime.fromtimestamp(began, UTC).isoformat(timespec="milliseconds")
-        where = f"{endpoint.noun}.records()" if endpoint.listed else "account.history() (this group has no records)"
+        where = (
+            f"{endpoint.noun}.records()"
+            if endpoint.listed
+            else "account.history() (this group has no records)"
+        )
         return SubmissionUncertainError(
             f"sent at {at}, but no readable answer came ({failure.message}) The task may exist and may have cost "
             f"coins, so it was not sent again. Look in {where}, from that time on, for {sent}",

@@ -1,9 +1,9 @@
-"""Requests: Structs that check themselves, find their local files and become the bytes that are sent. Pure."""
+"""Requests: Structs that check themselves, find their local files and become the bytes to send. Pure."""
 
 from collections.abc import Callable
 from os import PathLike
 from pathlib import PurePath
-from typing import Annotated, Any, cast, dataclass_transform, get_args, get_type_hints
+from typing import Annotated, Any, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import field
@@ -15,6 +15,12 @@ Picture = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("picture"
 """A public URL of a picture, or a local file as a Path, which is uploaded first."""
 Clip = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("video", "picture")})]
 """A public URL of a video or a picture, or a local file as a Path, which is uploaded first."""
+Video = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("video",)})]
+"""A public URL of a video, or a local file as a Path, which is uploaded first."""
+Sound = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("audio",)})]
+"""A public URL of a recording, or a local file as a Path, which is uploaded first."""
+Footage = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("video", "audio")})]
+"""A public URL of a video or a recording, or a local file as a Path, which is uploaded first."""
 Link = Annotated[str, msgspec.Meta(extra={"media": ()})]
 """A public http(s) URL."""
 
@@ -30,6 +36,10 @@ class _WireMeta(msgspec.StructMeta):
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Request(msgspec.Struct, metaclass=_WireMeta, frozen=True, kw_only=True, omit_defaults=True):
     """What a call sends: keyword-only, frozen, defaults left out."""
+
+    def problem(self) -> tuple[str, str] | None:
+        """Return the field and the reason, where fields do not go together."""
+        return None
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -59,6 +69,15 @@ class PageQuery(Request):
     """One page of a listing, newest first."""
 
     page: Annotated[int, msgspec.Meta(ge=1)] = field(default=1, name="pageNum")
+    """Page number, from 1."""
+    size: Annotated[int, msgspec.Meta(ge=1, le=100)] = field(default=100, name="pageSize")
+    """Rows per page, 1 to 100."""
+
+
+class CurrentQuery(Request):
+    """One page of a listing, newest first."""
+
+    page: Annotated[int, msgspec.Meta(ge=1)] = field(default=1, name="current")
     """Page number, from 1."""
     size: Annotated[int, msgspec.Meta(ge=1, le=100)] = field(default=100, name="pageSize")
     """Rows per page, 1 to 100."""
@@ -103,28 +122,38 @@ def _draw(cls: type[Request]) -> Blueprint:
     for info in fields:
         hint, marks = hints[info.name], _marks(hints[info.name])
         if marks:
-            media[info.name], hint = marks[0], str
+            media[info.name], hint = marks[0], list[str] if get_origin(hint) is list else str
         if info.required:
             plain.append((info.name, hint, field(name=info.encode_name)))
         else:
             plain.append((info.name, hint | None, field(name=info.encode_name, default=None)))
     # Paths have no place in a decoder; a twin with plain types checks the very bytes that would be sent.
-    twin = msgspec.defstruct(cls.__name__, plain)
+    twin = msgspec.defstruct(cls.__name__, plain, kw_only=True)
     return Blueprint(media, {info.name: info.encode_name for info in fields}, Decoder(twin).decode)
 
 
 def _marks(hint: Any) -> list[tuple[str, ...]]:
-    metas = [meta for part in (hint, *get_args(hint)) for meta in getattr(part, "__metadata__", ())]
+    parts = [hint, *get_args(hint)]
+    parts += [inner for part in parts for inner in get_args(part)]
+    metas = [meta for part in parts for meta in getattr(part, "__metadata__", ())]
     extras = [meta.extra for meta in metas if isinstance(meta, msgspec.Meta) and meta.extra]
     return [extra["media"] for extra in extras if "media" in extra]
+
+
+def media_of(request: Request, name: str) -> list[str | PathLike[str]]:
+    """Return the URLs and files that a field holds: none, one, or a list."""
+    value: Any = getattr(request, name)
+    return list(cast("list[str]", value)) if isinstance(value, list) else [] if value is None else [value]
 
 
 def refuse(request: Request, plan: Blueprint, endpoint: str) -> None:
     """Raise RequestError, naming the wire field, for what the service is known not to take."""
     for name, accepted in plan.media.items():
-        value = getattr(request, name)
-        if isinstance(value, str) and (reason := url_problem(value, local=bool(accepted))):
-            raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
+        for value in media_of(request, name):
+            if isinstance(value, str) and (reason := url_problem(value, local=bool(accepted))):
+                raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
+    if problem := request.problem():
+        raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
     try:
         plan.check(encode(request))
     except msgspec.ValidationError as error:

@@ -13,7 +13,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often, and how far apart, a call that may be repeated is repeated. Never applies to a lost paid POST."""
+    """How often, and how far apart, a call that may be repeated is repeated; never a lost paid POST."""
 
     attempts: int = 5
     """Sends in total, the first included."""
@@ -39,12 +39,14 @@ class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 30.0
     """Seconds after its start in which a task may still be missing from the service's answers."""
     deadline: float | None = None
-    """Seconds that a wait may last; None takes the kind's own patience (a little over the service's two hours)."""
+    """Seconds that a wait may last; None takes the kind's own (a little over the service's two hours)."""
 
     def __post_init__(self) -> None:
         late = self.deadline is not None and self.deadline <= 0
         if not 0 < self.shortest <= self.longest or self.grace < 0 or late:
-            raise ConfigError("PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline.")
+            raise ConfigError(
+                "PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline."
+            )
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
-            raise ConfigError("The API key holds blanks or characters that no token has: check how it was copied.")
+            raise ConfigError(
+                "The API key holds blanks or characters that no token has: check how it was copied."
+            )
         if self.timeout <= 0:
             raise ConfigError("timeout must be a positive number of seconds.")
         try:
@@ -102,7 +106,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
         poll: PollPolicy | None = None,
         limits: Limits | None = None,
     ) -> Self:
-        """Fill what is not given from A2E_API_KEY and A2E_BASE_URL; raise ConfigError where there is no key."""
+        """Fill what is not given from A2E_API_KEY and A2E_BASE_URL; raise ConfigError if there is no key."""
         key = (os.environ.get("A2E_API_KEY", "") if api_key is None else api_key).strip()
         if not key:
             raise ConfigError(

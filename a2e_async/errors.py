@@ -107,7 +107,10 @@ class APIError(A2EError):
     ) -> None:
         number = f", code {code}" if code else ""
         super().__init__(
-            f"HTTP {http_status}{number}: {message}", endpoint=endpoint, task_id=task_id, retry_safe=retry_safe
+            f"HTTP {http_status}{number}: {message}",
+            endpoint=endpoint,
+            task_id=task_id,
+            retry_safe=retry_safe,
         )
         self.message = message
         self.http_status = http_status
@@ -118,7 +121,9 @@ class APIError(A2EError):
 class AuthenticationError(APIError):
     """HTTP 401: the token is missing, wrong or revoked."""
 
-    remedy = "Check A2E_API_KEY: tokens start with sk_ and are made on the service's page Account > API Token."
+    remedy = (
+        "Check A2E_API_KEY: tokens start with sk_ and are made on the service's page Account > API Token."
+    )
 
 
 class PermissionDeniedError(APIError):
@@ -186,8 +191,8 @@ class DecodeError(A2EError):
 class SubmissionUncertainError(A2EError):
     """A paid request was sent and its outcome is unknown: it is never sent again by itself.
 
-    ``request`` holds the body that was sent and ``sent_at`` the UTC time in ISO 8601, which is what it takes to
-    look for the task in the group's records.
+    ``request`` holds the body that was sent and ``sent_at`` the UTC time in ISO 8601, which is what it takes
+    to look for the task in the group's records.
     """
 
     def __init__(

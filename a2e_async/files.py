@@ -78,7 +78,11 @@ class Files:
         return await self.send(await self.inspect(path, accept=accept, field=field), on_progress)
 
     async def inspect(
-        self, path: str | os.PathLike[str], *, accept: Sequence[str] = ("picture", "video"), field: str = "path"
+        self,
+        path: str | os.PathLike[str],
+        *,
+        accept: Sequence[str] = ("picture", "video"),
+        field: str = "path",
     ) -> LocalFile:
         """Look into a file without sending it; raise `RequestError` for what `upload` would refuse."""
         return await anyio.to_thread.run_sync(_inspect, Path(path), tuple(accept), field)
@@ -180,7 +184,9 @@ def result_url(source: Task | str) -> str:
     """Return the URL to download from; raise RequestError for a task without a result."""
     url = source if isinstance(source, str) else source.result_url or ""
     if not url and not isinstance(source, str):
-        raise RequestError(f"task {source.id} is {source.state} and has no result yet: watch it to the end first.")
+        raise RequestError(
+            f"task {source.id} is {source.state} and has no result yet: watch it to the end first."
+        )
     if problem := url_problem(url, local=False):
         raise RequestError(problem, field="result_url")
     return url

@@ -1,18 +1,29 @@
 """The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
 
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 
 import msgspec
 
+from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint
 from a2e_async._transport import Transport
-from a2e_async._wire import Request, blueprint, refuse
+from a2e_async._wire import Blueprint, Request, blueprint, media_of, refuse
 from a2e_async.batch import Batch
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
 from a2e_async.files import Files
 from a2e_async.groups.account import Account
+from a2e_async.groups.avatar_videos import AvatarVideos
+from a2e_async.groups.avatars import Avatars
+from a2e_async.groups.backgrounds import Backgrounds
+from a2e_async.groups.caption_removal import CaptionRemoval
+from a2e_async.groups.dubbing import Dubbing
 from a2e_async.groups.face_swap import FaceSwap
+from a2e_async.groups.image_to_video import ImageToVideo
+from a2e_async.groups.streaming import Streaming
+from a2e_async.groups.tokens import Tokens
+from a2e_async.groups.voices import Voices
 from a2e_async.tasks import Task, TaskKind, kind_of
 from a2e_async.watcher import TaskWatcher
 
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 TaskT = TypeVar("TaskT", bound=Task)
+RecordT = TypeVar("RecordT", bound=Record)
 
 
 class A2ESession:
@@ -50,8 +62,26 @@ class A2ESession:
         self._transport = Transport(self.config, http)
         self.files = Files(self, self._transport)
         """Uploads and downloads."""
+        self.tokens = Tokens(self)
+        """API tokens."""
+        self.voices = Voices(self)
+        """Speech from text, and cloned voices."""
+        self.avatar_videos = AvatarVideos(self)
+        """Avatars that speak."""
+        self.avatars = Avatars(self)
+        """Avatars of your own."""
+        self.backgrounds = Backgrounds(self)
+        """Pictures to put behind avatars."""
         self.face_swap = FaceSwap(self)
         """Faces put into videos and pictures."""
+        self.dubbing = Dubbing(self)
+        """Speech in another language."""
+        self.image_to_video = ImageToVideo(self)
+        """Videos from still pictures."""
+        self.caption_removal = CaptionRemoval(self)
+        """Videos without their burnt-in captions."""
+        self.streaming = Streaming(self)
+        """Avatars that listen and speak."""
         self.account = Account(self)
         """Coins, languages, storage."""
 
@@ -76,14 +106,34 @@ class A2ESession:
         refuse(request, plan, endpoint.label)
         if not plan.media:
             return await self._transport.call(endpoint, request)
+        return await self._transport.call(endpoint, await self._localized(request, plan))
+
+    async def _localized(self, request: Request, plan: Blueprint) -> Request:
         # All files are looked into before the first is sent: a bad one must not cost the upload of a good one.
-        local = {
-            name: await self.files.inspect(value, accept=accept, field=plan.names[name])
-            for name, accept in plan.media.items()
-            if (value := getattr(request, name)) is not None and not isinstance(value, str)
+        values = {name: media_of(request, name) for name in plan.media}
+        files = {
+            (name, place): await self.files.inspect(value, accept=plan.media[name], field=plan.names[name])
+            for name, found in values.items()
+            for place, value in enumerate(found)
+            if not isinstance(value, str)
         }
-        urls = {name: await self.files.send(file) for name, file in local.items()}
-        return await self._transport.call(endpoint, msgspec.structs.replace(request, **urls) if urls else request)
+        for (name, place), file in files.items():
+            values[name][place] = await self.files.send(file)
+        changed = {
+            name: values[name] if isinstance(getattr(request, name), list) else values[name][0] for name, _ in files
+        }
+        return msgspec.structs.replace(request, **changed) if changed else request
+
+    async def finish(self, task: RecordT, *, deadline: float | None = None) -> RecordT:
+        """Wait for a task, as awaiting `watch` does."""
+        return cast("RecordT", await self.watch(cast("Task", task), deadline=deadline))
+
+    async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
+        """Send a request whose answer is an event stream, and yield its texts as they come."""
+        plan = blueprint(type(request))
+        refuse(request, plan, endpoint.label)
+        async for text in self._transport.stream(endpoint, await self._localized(request, plan)):
+            yield text
 
     @overload
     def watch(
@@ -91,7 +141,12 @@ class A2ESession:
     ) -> TaskWatcher[TaskT]: ...
     @overload
     def watch(
-        self, task: TaskKind[..., TaskT], task_id: str, *, deadline: float | None = None, every: float | None = None
+        self,
+        task: TaskKind[..., TaskT],
+        task_id: str,
+        *,
+        deadline: float | None = None,
+        every: float | None = None,
     ) -> TaskWatcher[TaskT]: ...
     def watch(
         self,

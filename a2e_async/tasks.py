@@ -2,13 +2,14 @@
 
 import logging
 from enum import StrEnum
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
-from msgspec import field
+from msgspec import Meta, field
 
 from a2e_async import _sic
 from a2e_async._answer import Record, number_in
 from a2e_async._endpoint import Endpoint, Listing
+from a2e_async._wire import Link, Request
 
 P = ParamSpec("P")
 TaskT = TypeVar("TaskT", bound="Task")
@@ -32,7 +33,7 @@ class TaskState(StrEnum):
 
 
 _WORDS = {
-    TaskState.QUEUED: ("initialized", "sent", "pending", "pendding", "init", "start"),
+    TaskState.QUEUED: ("initialized", "sent", "pending", _sic.PENDING, "init", "start"),
     TaskState.RUNNING: ("processing", "process", "copy", "training"),
     TaskState.DONE: ("completed", "success", "succeeded"),
     TaskState.FAILED: ("failed", "fail", "error"),
@@ -51,6 +52,15 @@ def state_of(word: str) -> TaskState:
             log.warning("Unknown status word %r: treated as not final.", word[:80])
         state = TaskState.UNKNOWN
     return state
+
+
+class Start(Request):
+    """What every start takes besides its own fields."""
+
+    webhook_url: Link | None = None
+    """https URL that gets one POST, never repeated, when the task ends."""
+    webhook_token: Annotated[str, Meta(max_length=256)] | None = None
+    """Sent back in the header X-A2e-Webhook-Token."""
 
 
 class Task(Record):
@@ -82,7 +92,7 @@ class Task(Record):
 
     @property
     def error(self) -> str:
-        """Why the task failed, in the service's words and whichever of its spellings; '' where it did not say."""
+        """Why the task failed, in the service's words, whichever its spelling; '' where it did not say."""
         return self.failed_message or self.faild_message or ""
 
     @property
@@ -92,7 +102,7 @@ class Task(Record):
 
 
 class TaskKind(Generic[P, TaskT]):
-    """All that differs between kinds of task, as data: how to start, read one, read many, and how long it takes."""
+    """What differs between kinds of task, as data: how to start, read one, read many, how long it takes."""
 
     def __init__(  # noqa: PLR0913 - one kind has this many facts
         self,
@@ -114,7 +124,7 @@ class TaskKind(Generic[P, TaskT]):
         """Lists what still runs; an id that left it has ended."""
         self.records = records
         self.patience = patience
-        """Seconds until a wait gives up by itself: a little over the two hours after which the service does."""
+        """Seconds until a wait gives up by itself: a little over the service's own two hours."""
         KINDS[name] = self
         _BY_RECORD[start.answer.record] = self
 

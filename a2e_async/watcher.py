@@ -39,8 +39,21 @@ class TaskWatcher(Generic[TaskT]):
     cancels no job and harms no other watcher. ``every`` fixes the seconds between two readings.
     """
 
-    __slots__ = ("__weakref__", "_caller", "_end", "_every", "_final_only", "_kind", "_patience", "_policy", "_state",
-                 "_top", "_watch", "task", "task_id")
+    __slots__ = (
+        "__weakref__",
+        "_caller",
+        "_end",
+        "_every",
+        "_final_only",
+        "_kind",
+        "_patience",
+        "_policy",
+        "_state",
+        "_top",
+        "_watch",
+        "task",
+        "task_id",
+    )
 
     def __init__(  # noqa: PLR0913 - the first three are what is watched, the rest is how
         self,
@@ -108,7 +121,9 @@ class TaskWatcher(Generic[TaskT]):
             age = 0.0 if self.task is not None else age_of(self.task_id)
             due = now if self.task is None else now + (self._every or self._policy.shortest)
             self._end = now + self._patience
-            self._watch = Watch(self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news)
+            self._watch = Watch(
+                self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news
+            )
         limit = asyncio.timeout_at(self._end)
         try:
             async with limit:

@@ -1,6 +1,6 @@
 """CPU of one status call through the SDK beside bare aiohttp + msgspec: interleaved rounds, median of paired ratios.
 
-    python benchmarks/bench_call.py [--rounds 15] [--calls 600] [--concurrency 32]
+python benchmarks/bench_call.py [--rounds 15] [--calls 600] [--concurrency 32]
 """
 
 import argparse
@@ -33,7 +33,10 @@ RECORD = URLS | {
     "updatedAt": "2024-09-15T03:20:22.436Z",
 }
 BODY = msgspec.json.encode({"code": 0, "data": RECORD, "trace_id": "0" * 36})
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(BODY),
+    BODY,
+)
 
 Round = Callable[[int], Awaitable[None]]
 
@@ -88,7 +91,9 @@ async def bench(base: str, rounds: int, calls: int, concurrency: int) -> list[fl
                 spent[call] = time.process_time() - began
             if number:  # the first round only warms up
                 ratios.append(spent[through_sdk] / spent[bare])
-        print(f"bare: {spent[bare] / calls * 1e6:.0f} us of CPU a call; SDK: {spent[through_sdk] / calls * 1e6:.0f}")
+        print(
+            f"bare: {spent[bare] / calls * 1e6:.0f} us of CPU a call; SDK: {spent[through_sdk] / calls * 1e6:.0f}"
+        )
         return ratios
 
 
@@ -105,7 +110,9 @@ def main() -> None:
     ratios = asyncio.run(bench(base, args.rounds, args.calls, args.concurrency))
     server.terminate()
     low, high = min(ratios), max(ratios)
-    print(f"SDK / bare, median of {len(ratios)} paired rounds: {statistics.median(ratios):.2f} ({low:.2f} to {high:.2f})")
+    print(
+        f"SDK / bare, median of {len(ratios)} paired rounds: {statistics.median(ratios):.2f} ({low:.2f} to {high:.2f})"
+    )
 
 
 if __name__ == "__main__":

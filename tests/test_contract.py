@@ -14,16 +14,38 @@ from a2e_async.groups.account import Account, AddUser
 from a2e_async.groups.face_swap import FaceSwapTasks
 from a2e_async.sandbox.contract import Row, rows
 
-GROUPS = ("Face Swap / ", "Miscellaneous", "Newer: Storage, quote, credits")
-ALSO = {"Face swap tasks by ids"}
+NEWER = ("Newer: Storage", "Newer: Additions", "Newer: Avatars")
 
+_BODY = "its body was never documented"
+_WEB = "for the vendor's own web page only: tokens of programs skip captchas"
 LEFT_OUT = {
     "POST /api/v1/r2/get_upload_presigned_url": "the newer route replaces it and always answers a public URL",
     "GET /api/v1/userFaceSwapTask/status: _id": "no vendor text has it; the list is short; detail reads one",
+    "POST /api/v1/video/send_tts: type": _WEB,
+    "POST /api/v1/video/send_tts: turnstile_token": _WEB,
+    "POST /api/v1/video/send_tts: captchaVerifyParam": _WEB,
+    "POST /api/v1/userVideoTwin/startTraining: x-lang": "a header, sent with every request",
+    "POST /api/v1/userVideoTwin/continueTraining": "the other spelling of a row that is declared",
+    "POST /api/v1/custom_avatar/add": _BODY,
+    "POST /api/v1/custom_avatar/list": _BODY,
+    "POST /api/v1/custom_avatar/del": _BODY,
+    "PUT /api/v1/custom_avatar/{_id}": _BODY,
+    "POST /api/v1/userVideoTwin/upload": _BODY,
+    "POST /api/v1/userVideoTwin/training": "an older form of startTraining; " + _BODY,
 }
 """What the contract has and we do not declare, a row or one of its parameters, with the reason."""
 
-SCOPE = [row for row in rows() if row.group.startswith(GROUPS) or row.name in ALSO]
+GUESSED = {
+    "POST /api/v1/userCaptionRemoval/retry, _id is not in the contract",
+    "POST /api/v1/userVideoTwin/retry, _id is not in the contract",
+}
+"""Parameters that the contract's notes guess and its tables leave out."""
+
+TWICE = {"POST /api/v1/userImage2Video/start", "GET /api/v1/userVideoTwin/{_id}"}
+"""Rows that answer in two shapes and are therefore declared once for each."""
+
+SCOPE = [row for row in rows() if row.served_path and (row.in_seed or row.group.startswith(NEWER))]
+NAMES = {f"{row.method} {row.served_path}": row.name for row in rows()}
 DECLARED = list(endpoints())
 
 
@@ -32,7 +54,8 @@ def label(row: Row) -> str:
 
 
 def addresses(row: Row) -> set[str]:
-    return {label(row), *(f"{other.method} {other.path}" for other in row.alternatives)}
+    others = {f"{other.method} {other.path}" for other in row.alternatives}
+    return {label(row)} | {other for other in others if NAMES.get(other, row.name) == row.name}
 
 
 def differences(row: Row, endpoint: Endpoint[..., Any]) -> list[str]:
@@ -43,6 +66,7 @@ def differences(row: Row, endpoint: Endpoint[..., Any]) -> list[str]:
     mandatory = {param.wire for param in endpoint.parameters() if param.name in _without_default(endpoint)}
     found = [f"{label(row)}: {name}" for name in theirs.keys() - ours.keys()]
     found += [f"{name} is not in the contract" for name in ours.keys() - theirs.keys() - guessed]
+    found = [difference for difference in found if f"{label(row)}, {difference}" not in GUESSED]
     for name in theirs.keys() & ours.keys():
         if ours[name].place != theirs[name].place:
             found.append(f"{name} goes into the {theirs[name].place}, not the {ours[name].place}")
@@ -69,33 +93,31 @@ def unmatched(scope: Iterable[Row], declared: Sequence[Endpoint[..., Any]]) -> l
     ]
     odd = [e.label for e in declared if sum(e.label in where for _, where in known) != 1]
     labels = [endpoint.label for endpoint in declared]
-    return missing + odd + [name for name in set(labels) if labels.count(name) > 1]
+    return missing + odd + [name for name in set(labels) if labels.count(name) > 1 + (name in TWICE)]
 
 
 def row_of(endpoint: Endpoint[..., Any]) -> Row:
     return next(row for row in SCOPE if endpoint.label in addresses(row))
 
 
-def test_the_scope_is_not_empty() -> None:
-    assert len(SCOPE) == 20
-    assert {row.group.partition(" / ")[0] for row in SCOPE} == {
-        "Face Swap",
-        "Miscellaneous",
-        "Newer: Storage, quote, credits",
-        "Newer: Additions to groups of the seed",
-    }
+def test_all_rows_of_the_source_document_are_in_scope() -> None:
+    source = [row for row in rows() if row.in_seed]
+    assert len(source) == 66
+    assert [row.name for row in source if row not in SCOPE] == ["Getting API Tokens (2025 version)"]
 
 
 @pytest.mark.parametrize("row", SCOPE, ids=label)
 def test_each_row_is_declared_once(row: Row) -> None:
     declared = [endpoint for endpoint in DECLARED if endpoint.label in addresses(row)]
 
-    assert len(declared) == (0 if label(row) in LEFT_OUT else 1)
+    assert len(declared) == (0 if label(row) in LEFT_OUT else 2 if label(row) in TWICE else 1)
 
 
 @pytest.mark.parametrize("endpoint", DECLARED, ids=lambda endpoint: endpoint.label)
 def test_each_declaration_agrees_with_its_row(endpoint: Endpoint[..., Any]) -> None:
-    assert differences(row_of(endpoint), endpoint) == []
+    row = row_of(endpoint)
+    twins = [other for other in DECLARED if other.label == endpoint.label]
+    assert set.intersection(*(set(differences(row, twin)) for twin in twins)) == set()
 
 
 def test_both_sides_hold_the_same_rows() -> None:

@@ -71,7 +71,7 @@ class Mixed(ById):
         (get("/q", Query, nothing()), Query(word="a b&c=ä"), "/api/v1/q?word=a+b%26c%3D%C3%A4&count=5", None),
         (get("/q", Query, nothing()), Query(exact=False), "/api/v1/q?isExact=false&count=5", None),
         (post("/q", Query, nothing()), Query(exact=True), "/api/v1/q", {"isExact": True}),
-        (post("/{_id}/x", Mixed, nothing()), Mixed(id="a", note="n"), "/api/v1/a/x", {"note": "n", "size": 3}),
+        (post("/{_id}", Mixed, nothing()), Mixed(id="a", note=""), "/api/v1/a", {"note": "", "size": 3}),
         (post("/api/login/account", Nothing, nothing()), Nothing(), "/api/login/account", {}),
     ],
 )  # fmt: skip
@@ -245,10 +245,16 @@ async def test_one_page_is_awaited() -> None:
         ([Page(rows(1, 2), 3), Page(rows(3), 3)], [1, 2, 3], [1, 2]),
         ([Page(rows(3, 2), 3), Page(rows(2, 1), 4)], [3, 2, 1], [1, 2]),
         ([Page(rows(4, 3), 6), Page(rows(4, 3), 8), Page(rows(2, 1), 6)], [4, 3, 2, 1], [1, 2, 3]),
+        (
+            [Page(rows(4, 3), 9), Page(rows(4, 3), 9), Page(rows(3, 2), 9), Page(rows(1), 9)],
+            [4, 3, 2, 1],
+            [1, 2, 3, 4],
+        ),
         ([Page(rows(1, 2)), Page(rows(1, 2))], [1, 2], [1, 2]),
         ([Page(rows(1, 2), 4), Page(rows(1, 2), 4)], [1, 2], [1, 2]),
     ],
     ids=["empty", "short", "full, then empty", "exact total", "two", "shifted by one", "shifted by a page",
+         "shifted twice",
          "page ignored", "page ignored, total told"],
 )  # fmt: skip
 async def test_all_pages_are_walked_and_no_record_comes_twice(

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from a2e_async import FACE_SWAP, A2ESession, APIError, DecodeError, NotFoundError, RequestError, TransportError
+from a2e_async import (
+    FACE_SWAP,
+    A2ESession,
+    APIError,
+    DecodeError,
+    NotFoundError,
+    RequestError,
+    TransportError,
+)
 from a2e_async._download import CHUNK
 from a2e_async.groups.face_swap import Swap
 from a2e_async.sandbox import Rule

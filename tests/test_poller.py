@@ -157,7 +157,7 @@ def test_a_task_that_no_list_shows_is_read_by_itself() -> None:
         service.add(*ids)
         real = service.call
 
-        async def call(endpoint, request):  # noqa: ANN001, ANN202
+        async def call(endpoint, request):
             answer = await real(endpoint, request)
             return [t for t in answer if t.id != hidden] if endpoint.name == "details" else answer
 
@@ -185,7 +185,9 @@ def test_a_hiccup_ends_no_wait(trouble: A2EError) -> None:
 
 def test_retry_after_is_not_shortened() -> None:
     service = Service()
-    service.faults["detail"] = lambda call: RateLimitError("slow down", retry_after=7.0) if call == 1 else None
+    service.faults["detail"] = lambda call: (
+        RateLimitError("slow down", retry_after=7.0) if call == 1 else None
+    )
     stepped(finish(service, ["a"]))
     first, second = (time for time, _ in service.times[:2])
     assert second - first >= 6.5
@@ -305,7 +307,9 @@ def test_a_kind_without_lists_is_read_one_by_one() -> None:
     async def main() -> set[TaskState]:
         ids = [str(n) for n in range(9)]
         service.add(*ids)
-        waits = (TaskWatcher(service, FACE_SWAP_PREVIEW, i, policy=PollPolicy(shortest=2.0))._result() for i in ids)
+        waits = (
+            TaskWatcher(service, FACE_SWAP_PREVIEW, i, policy=PollPolicy(shortest=2.0))._result() for i in ids
+        )
         return {task.state for task in await asyncio.gather(*waits)}
 
     assert stepped(main()) == {TaskState.DONE}

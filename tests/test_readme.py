@@ -15,7 +15,7 @@ from a2e_async.sandbox import Sandbox
 from tests.service import KEY
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 SAMPLES = ROOT / "a2e_async" / "sandbox" / "samples"
 
 
@@ -33,7 +33,7 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_in_thread: 
 def test_block(number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Names that the text takes for granted: what earlier blocks imported, and the reader's own clips.
     names: dict[str, Any] = {"clips": [tmp_path / "clip.mp4"] * 3, "__name__": "readme"}
-    exec("from pathlib import Path\nfrom a2e_async import A2ESession, FACE_SWAP", names)  # noqa: S102
+    exec("from pathlib import Path\nfrom a2e_async import A2ESession, FACE_SWAP", names)
     code = compile(BLOCKS[number], "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = FunctionType(code, names)()
     if isinstance(result, Coroutine):

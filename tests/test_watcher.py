@@ -13,7 +13,9 @@ from tests.stepping import Service, stepped
 Q, R, D, F, U = TaskState.QUEUED, TaskState.RUNNING, TaskState.DONE, TaskState.FAILED, TaskState.UNKNOWN
 
 
-async def seen(service: Service, task_id: str = "a", *, by_id: bool = False) -> list[tuple[TaskState | None, TaskState]]:
+async def seen(
+    service: Service, task_id: str = "a", *, by_id: bool = False
+) -> list[tuple[TaskState | None, TaskState]]:
     service.add(task_id)
     target = task_id if by_id else service.look(task_id)
     return [(change.previous, change.state) async for change in TaskWatcher(service, FACE_SWAP, target)]
@@ -103,7 +105,9 @@ def test_the_deadline_covers_the_whole_wait() -> None:
         service.add("a" * 24)
         watcher = TaskWatcher(service, FACE_SWAP, service.look("a" * 24), deadline=45.0)
         began = asyncio.get_running_loop().time()
-        with pytest.raises(TaskTimeoutError, match=r"still running \('processing'\) after 45 s.*goes on") as caught:
+        with pytest.raises(
+            TaskTimeoutError, match=r"still running \('processing'\) after 45 s.*goes on"
+        ) as caught:
             async for _ in watcher:
                 pass
         assert caught.value.task_id == "a" * 24

@@ -7,12 +7,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import field
 
 from a2e_async import RequestError
 from a2e_async._wire import ById, ByIds, Nothing, PageQuery, Request, blueprint, encode, refuse, url_problem
 from a2e_async.groups import endpoints
 from a2e_async.groups.account import AddUser, ExchangeDiamonds, QuoteRequest, StoreUrl, UploadRequest
-from a2e_async.groups.face_swap import AddPreview, AddSwap
+from a2e_async.groups.face_swap import AddFace, AddPreview, AddSwap
 
 URL = "https://example.com/a.jpg"
 WHERE = "POST /api/v1/x"
@@ -20,6 +21,13 @@ WHERE = "POST /api/v1/x"
 
 def swap(**fields: Any) -> AddSwap:
     return AddSwap(**{"name": "clip", "face_url": URL, "video_url": URL} | fields)
+
+
+class Query(Request):
+    """A question."""
+
+    word: str = ""
+    exact: bool = field(default=False, name="isExact")
 
 
 def check(request: Request) -> None:
@@ -38,7 +46,9 @@ def refused(request: Request) -> RequestError:
     ("request_", "body"),
     [
         (swap(), {"name": "clip", "face_url": URL, "video_url": URL}),
-        (swap(name="x", model_version="v2"), {"name": "x", "face_url": URL, "video_url": URL, "model_version": "v2"}),
+        (AddPreview(face_url=URL, video_url=URL), {"face_url": URL, "video_url": URL}),
+        (AddFace(face_url=URL), {"face_url": URL}),
+        (Query(word="a", exact=True), {"word": "a", "isExact": True}),
         (swap(model_version="v1", cover_url=None), {"name": "clip", "face_url": URL, "video_url": URL}),
         (ById(id="a"), {"_id": "a"}),
         (PageQuery(), {}),

@@ -6,8 +6,8 @@ from msgspec import Meta, field
 
 from a2e_async._answer import Record, many, nothing, one
 from a2e_async._endpoint import Group, delete, get, listing, post, subgroup
-from a2e_async._wire import ById, ByIds, Clip, Link, Nothing, PageQuery, Picture, Request
-from a2e_async.tasks import Task, TaskKind
+from a2e_async._wire import ById, ByIds, Clip, Nothing, PageQuery, Picture, Request
+from a2e_async.tasks import Start, Task, TaskKind
 
 
 class AddFace(Request):
@@ -36,7 +36,7 @@ class AddPreview(Request):
     """Video or picture to put it into."""
 
 
-class AddSwap(Request):
+class AddSwap(Start):
     """A face and the video or picture to put it into. Spends coins."""
 
     name: Annotated[str, Meta(min_length=1)]
@@ -49,10 +49,6 @@ class AddSwap(Request):
     """Cover picture of the result."""
     model_version: Literal["v1", "v2"] = "v1"
     """``v2`` takes pictures only."""
-    webhook_url: Link | None = None
-    """https URL that gets one POST, never repeated, when the task ends."""
-    webhook_token: Annotated[str, Meta(max_length=256)] | None = None
-    """Sent back in the header X-A2e-Webhook-Token."""
 
 
 class SwapPreview(Task):

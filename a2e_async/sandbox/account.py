@@ -1,7 +1,7 @@
 """One account of the sandbox: its coins, tasks, clock, faults and request log."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec.structs import astuple
@@ -20,7 +20,10 @@ _RUNNING = frozenset({"sent", "pending", "processing"})
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A task about to be started: what it costs, how long it runs (seconds) and how it will end."""
+    """A task about to be started: what it costs, how long it runs (seconds) and how it will end.
+
+    What is priced `in_diamonds` is paid with them as long as there are any; `coins` is their worth.
+    """
 
     noun: str
     coins: float
@@ -29,6 +32,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Sequence[str]
     suffix: str
     failure: str = ""
+    in_diamonds: bool = False
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -91,23 +95,45 @@ class Account:
         """Create a task and charge for it, both or neither; Refusal when the coins do not suffice."""
         with self._store.transaction():
             task = self._make(draft)
+            if draft.in_diamonds:
+                self.bank.redeem(task.coins)
             self.bank.charge(task.coins, "charge", task.id)
             owed = task.coins if task.failure else 0
             values = (*astuple(task), owed)
             self._store.change(f"INSERT INTO tasks VALUES ({_marks(len(values))})", *values)
         return task
 
+    def start_all(self, drafts: Iterable[Draft]) -> list[Task]:
+        """Create several tasks and charge for them, all or none."""
+        with self._store.transaction():
+            return [self.start(draft) for draft in drafts]
+
+    def restart(
+        self, task: Task, coins: float, span: tuple[float, float], *, in_diamonds: bool = False
+    ) -> Task:
+        """Let a task that has ended run once more, to a good end, and charge for it, both or neither."""
+        with self._store.transaction():
+            self.bank.balance()  # pays back what a failed run is owed, before that is forgotten
+            now, ordinal = self.clock.now(), self._next_ordinal()
+            times = phases(now, span, self.seed, self.user_id, ordinal)
+            sql = "UPDATE tasks SET sent = ?, pending = ?, processing = ?, ends = ?, failure = '', coins = ?"
+            self._store.change(f"{sql} WHERE id = ?", *times, coins, task.id)
+            if in_diamonds:
+                self.bank.redeem(coins)
+            self.bank.charge(coins, "charge", task.id)
+        return self.find(task.noun, task.id)[0]
+
     def find(self, noun: str, *ids: str) -> list[Task]:
         """Return the tasks of a noun with these ids, newest first; unknown ones are absent."""
         where = f"account = ? AND noun = ? AND id IN ({_marks(len(ids))}) ORDER BY ordinal DESC"
         return self._tasks(where, self.id, noun, *ids)
 
-    def page(self, noun: str, number: int, size: int) -> tuple[list[Task], int]:
-        """Return one page of a noun's tasks, newest first, and how many there are in all."""
-        where = "account = ? AND noun = ?"
-        count = self._store.row(f"SELECT count(*) FROM tasks WHERE {where}", self.id, noun)
+    def page(self, noun: str, number: int, size: int, *others: str) -> tuple[list[Task], int]:
+        """Return one page of the tasks of one or more nouns, newest first, and how many there are in all."""
+        where, nouns = f"account = ? AND noun IN ({_marks(1 + len(others))})", (noun, *others)
+        count = self._store.row(f"SELECT count(*) FROM tasks WHERE {where}", self.id, *nouns)
         window = (size, (number - 1) * size)
-        tasks = self._tasks(f"{where} ORDER BY ordinal DESC LIMIT ? OFFSET ?", self.id, noun, *window)
+        tasks = self._tasks(f"{where} ORDER BY ordinal DESC LIMIT ? OFFSET ?", self.id, *nouns, *window)
         return tasks, msgspec.convert(count, tuple[int])[0]
 
     def running(self, noun: str) -> list[Task]:
@@ -127,14 +153,23 @@ class Account:
             if gone and state == "initialized":
                 self.bank.book(now, task.coins, "refund", task.id)
 
-    def save(self, noun: str, fields: dict[str, object]) -> Document:
-        """Keep a record that is no task."""
+    def save(self, noun: str, fields: dict[str, object], *, coins: float = 0) -> Document:
+        """Keep a record that is no task and charge for it, both or neither."""
         with self._store.transaction():
             ordinal, now = self._next_ordinal(), self.clock.now()
             saved = Document(self._new_id(now, ordinal), now, fields)
             values = (saved.id, self.id, noun, ordinal, now, to_text(fields))
             self._store.change("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)", *values)
+            if coins:
+                self.bank.charge(coins, "charge", saved.id)
         return saved
+
+    def amend(self, record: Task | Document, fields: dict[str, object], *, refund: float = 0) -> None:
+        """Replace the fields of a record and pay back what is to be refunded, both or neither."""
+        table = "tasks" if isinstance(record, Task) else "documents"
+        with self._store.transaction():
+            self._store.change(f"UPDATE {table} SET fields = ? WHERE id = ?", to_text(fields), record.id)
+            self.bank.book(self.clock.now(), refund, "refund", record.id)
 
     def saved(self, noun: str) -> list[Document]:
         """Return the records of a noun that are no tasks, newest first."""

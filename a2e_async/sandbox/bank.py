@@ -1,5 +1,7 @@
 """Coins of one account: a balance, and a ledger that proves what was paid, once."""
 
+from math import ceil
+
 import msgspec
 
 from a2e_async.sandbox.clock import Clock
@@ -65,6 +67,15 @@ class Bank:
             self._store.change(
                 "UPDATE accounts SET diamonds = diamonds + ? WHERE id = ?", diamonds, self._account
             )
+
+    def redeem(self, coins: float) -> None:
+        """Turn diamonds into coins to pay that much with, as many as are needed and there are."""
+        with self._store.transaction():
+            diamonds = min(self.balance()[1], ceil(coins / COINS_PER_DIAMOND))
+            self._store.change(
+                "UPDATE accounts SET diamonds = diamonds - ? WHERE id = ?", diamonds, self._account
+            )
+            self.book(self._clock.now(), diamonds * COINS_PER_DIAMOND, "diamonds")
 
     def _settle(self) -> None:
         due = (self._account, self._clock.now())

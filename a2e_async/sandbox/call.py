@@ -25,13 +25,14 @@ class Services(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One call of one row; `base` is scheme and host as the caller wrote them."""
+    """One call of one row; `base` is scheme and host as the caller wrote them, `lang` the x-lang header."""
 
     account: Account
     row: Row
     args: dict[str, object]
     base: URL
     services: Services
+    lang: str = "en-US"
 
     def value(self, name: str, kind: type[T]) -> T:
         """Return an argument that the row requires, as that type."""
@@ -55,5 +56,5 @@ class Call(msgspec.Struct, frozen=True):
         return value
 
     async def input(self, name: str, *families: str) -> Input:
-        """Return the input behind a URL argument, fetched and checked; families are `image` and `video`."""
+        """Return the input behind a URL argument, fetched and checked; a family is `image` or the like."""
         return await self.services.inputs.check(self.text(name), name, self.base.authority, families)

@@ -35,6 +35,8 @@ def checked(
     for param in params:
         name = param.name.removesuffix("?")
         value = found.get(param.place, {}).get(name)
+        if value == "" and param.required and name not in optional:
+            raise Refusal(f"{name} must not be empty")
         if value is not None:
             args[name] = _read(param, name, value)
         elif param.default is not None:
@@ -57,8 +59,6 @@ def _read(param: Param, name: str, value: object) -> object:
         read = msgspec.convert(value, _TYPES.get(param.type, object), strict=False)
     except msgspec.ValidationError:
         raise Refusal(f"{name} must be {param.type}") from None
-    if read == "" and param.required:
-        raise Refusal(f"{name} must not be empty")
     if param.enum and read not in param.enum:
         raise Refusal(f"{name} must be one of {', '.join(map(str, param.enum))}")
     return read

@@ -20,12 +20,14 @@ from a2e_async.sandbox.inputs import Inputs, Reach, is_loopback
 from a2e_async.sandbox.journal import Entry, masked
 from a2e_async.sandbox.objects import Objects
 from a2e_async.sandbox.results import Results
-from a2e_async.sandbox.routing import Match, find_route
+from a2e_async.sandbox.routing import OPEN, Match, find_route
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal, page, respond, success
 from a2e_async.sandbox.world import Start, World
 
 WARNING = "X-A2E-Sandbox-Warning"
+GUEST = "Bearer sk_guest"
+"""Who asks where no token is asked for."""
 
 
 class _Named(msgspec.Struct):
@@ -102,7 +104,8 @@ class Dispatcher:
         visit = Visit()
         try:
             visit.body = await request.read()
-            visit.account = self.world.authorize(request.headers.get("Authorization", ""))
+            guest = GUEST if request.path in OPEN else ""
+            visit.account = self.world.authorize(request.headers.get("Authorization", guest))
         except Refusal as refusal:
             visit.refusal = refusal
         except web.HTTPRequestEntityTooLarge:
@@ -141,14 +144,17 @@ class Dispatcher:
         served = HANDLERS.get((row.method, row.served_path or ""))
         if not served:
             raise Refusal("the sandbox does not serve this row yet", status=501)
+        params += served.more
         found = {"path": match.in_path, "query": request.query, "body": _body(request, body)}
         odd = unknown(params, found)
         warning = f"unknown fields: {', '.join(map(quote, odd))}" if odd else ""
         if odd and self._strict:
             raise Refusal(warning)
         args = checked(params, found, served.optional)
-        call = Call(account, row, args, URL(f"{request.scheme}://{request.host}"), self._services)
-        response = success(await served.handler(call))
+        base, lang = URL(f"{request.scheme}://{request.host}"), request.headers.get("x-lang", "en-US")
+        call = Call(account, row, args, base, self._services, lang)
+        answer = await served.handler(call)
+        response = answer if isinstance(answer, web.StreamResponse) else success(answer)
         if odd:
             response.headers[WARNING] = warning
         return response

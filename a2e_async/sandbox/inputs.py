@@ -17,7 +17,11 @@ from a2e_async.sandbox.sniff import Kind, sniff
 from a2e_async.sandbox.wire import Refusal
 
 Reach: TypeAlias = Literal["loopback", "any"]
-_NAMES = {"image": "a picture (JPEG, PNG, WebP, GIF)", "video": "a video (MP4, MOV, WebM, MKV)"}
+_NAMES = {
+    "image": "a picture (JPEG, PNG, WebP, GIF)",
+    "video": "a video (MP4, MOV, WebM, MKV)",
+    "audio": "a sound (WAV, MP3, M4A, OGG, FLAC)",
+}
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 
 

@@ -26,8 +26,19 @@ QUOTES: dict[str, Callable[[Call], Awaitable[float]]] = {}
 """What a start costs, by its path: asked by the start itself and by generation/quote."""
 
 
-def task_group(kind: Kind, *, listing: str) -> None:
-    """Serve detail, removal, batchDetail and the paged listing (the last word of its path) of a kind."""
+def task_group(
+    kind: Kind,
+    *,
+    listing: str = "",
+    running: str = "",
+    removal: bool = True,
+    batch: bool = True,
+    limit: int | None = PAGE_LIMIT,
+) -> None:
+    """Serve what a kind has of detail, removal, batchDetail, a paged listing and the list of what runs.
+
+    The two lists are named by the last word of their paths; `limit` is the longest page, if there is one.
+    """
     path = f"/api/v1/{kind.noun}"
 
     async def detail(call: Call) -> object:
@@ -43,13 +54,40 @@ def task_group(kind: Kind, *, listing: str) -> None:
 
     async def records(call: Call) -> object:
         call.account.polled()
-        tasks, count = call.account.page(kind.noun, *page_of(call))
+        tasks, count = call.account.page(kind.noun, *page_of(call, limit))
         return {"rows": [kind.row(call, task) for task in tasks], "count": count}
 
-    serves("GET", path + "/{_id}")(detail)
-    serves("DELETE", path + "/{_id}")(remove)
-    serves("POST", path + "/batchDetail")(batch_detail)
-    serves("GET", f"{path}/{listing}")(records)
+    async def processing(call: Call) -> object:
+        call.account.polled()
+        return [kind.row(call, task) for task in call.account.running(kind.noun)]
+
+    rows = (
+        ("GET", "{_id}", detail),
+        ("DELETE", "{_id}" if removal else "", remove),
+        ("POST", "batchDetail" if batch else "", batch_detail),
+        ("GET", listing, records),
+        ("GET", running, processing),
+    )
+    for method, word, handler in rows:
+        if word:
+            serves(method, f"{path}/{word}")(handler)
+
+
+def generic(call: Call, task: Task) -> dict[str, object]:
+    """Return a task with the field names that most groups share."""
+    now = call.account.clock.now()
+    state = task.state(now)
+    return {
+        "_id": task.id,
+        **task.wire_fields(),
+        "current_status": state,
+        "result_url": call.services.results.url(call.base, task) if state == "completed" else "",
+        "failed_message": task.failure if state == "failed" else "",
+        "failed_code": "1001" if state == "failed" else "",
+        "coins": task.coins,
+        "createdAt": iso(task.created),
+        "updatedAt": iso(task.changed(now)),
+    }
 
 
 def existing(call: Call, noun: str) -> Task:
@@ -66,11 +104,11 @@ def polled(call: Call, noun: str) -> Task:
     return existing(call, noun)
 
 
-def page_of(call: Call, limit: int | None = PAGE_LIMIT) -> tuple[int, int]:
-    """Return pageNum and pageSize, or Refusal when they are out of range."""
-    number, size = call.integer("pageNum", 1), call.integer("pageSize", 10)
+def page_of(call: Call, limit: int | None = PAGE_LIMIT, name: str = "pageNum") -> tuple[int, int]:
+    """Return the page number, which some lists call `current`, and pageSize; Refusal when out of range."""
+    number, size = call.integer(name, 1), call.integer("pageSize", 10)
     if number < 1:
-        raise Refusal("pageNum must be at least 1")
+        raise Refusal(f"{name} must be at least 1")
     if size < 1 or (limit and size > limit):
         raise Refusal(f"pageSize must be within 1..{limit}" if limit else "pageSize must be at least 1")
     return number, size

@@ -17,10 +17,10 @@ LIFETIME = 3 * 24 * 3600 * 1000
 
 How: TypeAlias = Literal["rendered", "passthrough"]
 _WAYS: tuple[How, How] = ("rendered", "passthrough")
-Render: TypeAlias = Callable[[list[Path], Path, str], How]
+Render: TypeAlias = Callable[[Task, Path], How]
 
 RENDERERS: dict[str, Render] = {}
-"""How the result of a noun's task is made from its input files, an output path and a label."""
+"""How the result of a noun's task is made, at an output path; its id is what labels it."""
 
 
 class Results:
@@ -51,7 +51,7 @@ class Results:
         part = self._objects.scratch(f".{task.suffix}")
         try:
             how = await anyio.to_thread.run_sync(
-                RENDERERS[task.noun], task.input_files(), part, task.id, limiter=self._limit
+                RENDERERS[task.noun], task, part, limiter=self._limit
             )
             return part.replace(self._kept(task, how)), how
         finally:

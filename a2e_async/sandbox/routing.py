@@ -15,10 +15,11 @@ Handler: TypeAlias = Callable[[Call], Awaitable[object]]
 
 
 class Served(NamedTuple):
-    """A handler, with the parameters it can do without although the row demands them."""
+    """A handler, the parameters it can do without although the row demands them, and further ones it takes."""
 
     handler: Handler
     optional: frozenset[str]
+    more: tuple[Param, ...]
 
 
 class Route(NamedTuple):
@@ -38,15 +39,24 @@ class Match(NamedTuple):
 _HOLE = re.compile(r"\{(\w+)\}")
 
 HANDLERS: dict[tuple[str, str], Served] = {}
+OPEN = frozenset({"/api/login/account", "/api/v1/custom_back/randomBackground"})
+"""Paths that answer without a token."""
 
 
-def serves(method: str, path: str, *, optional: tuple[str, ...] = ()) -> Callable[[Handler], Handler]:
-    """Register the decorated coroutine function for the row with that method and path."""
+def serves(
+    method: str, path: str, *, optional: tuple[str, ...] = (), more: tuple[str, ...] = ()
+) -> Callable[[Handler], Handler]:
+    """Register the decorated coroutine function for the row with that method and path.
+
+    `more` are texts in the body that the row lacks: other spellings, and guesses where it names nothing.
+    An answer that is an HTTP response already leaves as it is, anything else in the envelope.
+    """
 
     def register(handler: Handler) -> Handler:
         if (method, path) in HANDLERS:
             raise ValueError(f"{method} {path} has two handlers")
-        HANDLERS[method, path] = Served(handler, frozenset(optional))
+        further = tuple(Param(name, "body", "string", required=False, description="") for name in more)
+        HANDLERS[method, path] = Served(handler, frozenset(optional), further)
         return handler
 
     return register

@@ -24,7 +24,7 @@ CREATE INDEX IF NOT EXISTS tasks_running ON tasks(account, noun, ends);
 CREATE INDEX IF NOT EXISTS tasks_owed ON tasks(account, ends) WHERE owed > 0;
 CREATE TABLE IF NOT EXISTS ledger(
     id INTEGER PRIMARY KEY, account INTEGER, at INTEGER, delta REAL, balance REAL, reason TEXT, task TEXT);
-CREATE UNIQUE INDEX IF NOT EXISTS ledger_once ON ledger(task, reason) WHERE task <> '';
+CREATE UNIQUE INDEX IF NOT EXISTS ledger_once ON ledger(task, reason, at) WHERE task <> '';
 CREATE INDEX IF NOT EXISTS ledger_listed ON ledger(account, id);
 CREATE TABLE IF NOT EXISTS documents(
     id TEXT PRIMARY KEY, account INTEGER, noun TEXT, ordinal INTEGER, created INTEGER, fields TEXT);

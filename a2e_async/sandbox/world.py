@@ -13,6 +13,8 @@ from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal
 
+TOKEN, ISSUED = "apiToken", "sk_issued_"
+"""The noun of tokens that an account had issued, and what they begin with; their record's id follows."""
 _KEPT_REQUESTS = 100_000
 _REAL_KEY = "this looks like a real API key: do not send real keys to a sandbox, any sk_something will do"
 
@@ -50,7 +52,7 @@ class World:
         # The key itself is kept nowhere.
         hashed = sha256(key.encode()).hexdigest()
         with self.store.transaction():
-            known = self._find(hashed)
+            known = self._issued(key) if key.startswith(ISSUED) else self._find(hashed)
             if known and start:
                 raise ValueError(f"{known.label} exists: its clock, coins and seed are set")
             return known or self._make(hashed, start or self._start)
@@ -78,6 +80,13 @@ class World:
         account = self._find(hashed)
         found = account.find(noun, id_) if account else []
         return (account, found[0]) if account and found else None
+
+    def _issued(self, key: str) -> Account | None:
+        sql = "SELECT key_hash FROM documents JOIN accounts ON accounts.id = account"
+        row = self.store.row(f"{sql} WHERE documents.id = ? AND noun = ?", key.removeprefix(ISSUED), TOKEN)
+        if not row:
+            raise Refusal("invalid token: it was deleted or never issued", status=401)
+        return self._find(msgspec.convert(row, tuple[str])[0])
 
     def _find(self, hashed: str) -> Account | None:
         if hashed in self._known:

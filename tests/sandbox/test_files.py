@@ -142,9 +142,9 @@ async def test_result_is_made_once_and_served_in_ranges(call, account):
 async def test_without_codecs_the_input_comes_back_and_says_so(call, account, monkeypatch):
     made = []
 
-    def copy(inputs, out, label):
-        made.append(label)
-        copyfile(inputs[1], out)
+    def copy(task, out):
+        made.append(task.id)
+        copyfile(task.input_files()[1], out)
         return "passthrough"
 
     monkeypatch.setitem(RENDERERS, "userFaceSwapTask", copy)

@@ -160,11 +160,12 @@ def _preview(call: Call, task: Task) -> dict[str, object]:
     return {**task.wire_fields(), **_outcome(call, task), "user_id": call.account.user_id}
 
 
-def _render(inputs: list[Path], out: Path, label: str) -> How:
+def _render(task: Task, out: Path) -> How:
     # Imported late: the codecs behind it take half a second to load, and many runs never ask for a result.
     from a2e_async.sandbox.media import render_face_swap  # noqa: PLC0415
 
-    return render_face_swap(inputs[0], inputs[1], out, label)
+    face, video = task.input_files()
+    return render_face_swap(face, video, out, task.id)
 
 
 QUOTES["/api/v1/userFaceSwapTask/add"] = _price

@@ -1,0 +1,124 @@
+"""Streaming avatars: a room with an avatar that listens and speaks. Contract 3.12."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from a2e_async._answer import Record, many, nothing, one, plain
+from a2e_async._endpoint import Group, get, post
+from a2e_async._wire import Nothing, Reply, Request
+
+LEAVING = 15.0
+"""Seconds that leaving a room may take, also while being cancelled."""
+
+
+class StreamingAvatar(Record):
+    """An avatar that can be met in a room."""
+
+    name: str = ""
+
+
+class EnterRoom(Request):
+    """An avatar to meet, and for how long. Charged in advance; the rest is refunded on leaving."""
+
+    avatar_id: str
+    """An ``id`` of `Streaming.avatars`."""
+    expire_seconds: Annotated[int, Meta(ge=1)] | None = None
+    """Length of the session; a client of the service sends 60."""
+
+
+class RoomToken(Reply):
+    """The key to a room of the vendor's RTC service (Agora), through which sound, picture and answers come."""
+
+    channel: str
+    app_id: str = field(default="", name="appId")
+    token: str = ""
+    uid: int | None = None
+    expires_at: int | None = field(default=None, name="expire_epoch_timestamp")
+    """Seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"RoomToken(channel={self.channel!r}, expires_at={self.expires_at!r}, token='***')"
+
+
+class ToRoom(Request):
+    """Something said in a room."""
+
+    channel: str
+    text: Annotated[str, Meta(min_length=1)]
+
+
+class SetContext(Request):
+    """What the avatar is to know when it is asked."""
+
+    channel: str
+    text: Annotated[str, Meta(max_length=5000)]
+    """At most 5000 characters."""
+
+
+class ByChannel(Request):
+    """One room."""
+
+    channel: str
+
+
+class Room:
+    """An open room. Answers to `ask` come over the vendor's RTC channel, which is not part of this package."""
+
+    def __init__(self, streaming: "Streaming", token: RoomToken) -> None:
+        self._streaming = streaming
+        self.token = token
+        """What an RTC client needs to join."""
+
+    async def ask(self, text: str) -> None:
+        """Ask the avatar; it answers over the RTC channel."""
+        await self._streaming.ask(channel=self.token.channel, text=text)
+
+    async def speak(self, text: str) -> None:
+        """Have the avatar say this."""
+        await self._streaming.speak(channel=self.token.channel, text=text)
+
+    async def set_context(self, text: str) -> None:
+        """Tell the avatar what to know; at most 5000 characters."""
+        await self._streaming.set_context(channel=self.token.channel, text=text)
+
+
+class Streaming(Group):
+    """Avatars that listen and speak. Rooms cost coins until they are left."""
+
+    noun = "streaming"
+
+    avatars = get("/streaming-avatar/all_avatars", Nothing, many(StreamingAvatar))
+    """Avatars to meet."""
+
+    enter = post("/streaming-avatar/agora-token", EnterRoom, one(RoomToken), paid=True)
+    """Open a room. Spends coins in advance; `room` also sees to leaving."""
+
+    set_context = post("/streaming-avatar/set-qa-context", SetContext, nothing(), safe=True)
+    """Tell the avatar what to know."""
+
+    context = get("/streaming-avatar/get-qa-context", ByChannel, plain(), provisional=True)
+    """What the avatar was told; the row's path was never public."""
+
+    ask = post("/streaming-avatar/ask", ToRoom, nothing())
+    """Ask the avatar; the answer comes over the RTC channel."""
+
+    speak = post("/streaming-avatar/speak", ToRoom, nothing())
+    """Have the avatar say this."""
+
+    leave = post("/streaming-avatar/leave", ByChannel, nothing(), safe=True)
+    """Leave a room; unused time is refunded."""
+
+    @asynccontextmanager
+    async def room(self, avatar_id: str, expire_seconds: int | None = None) -> AsyncIterator[Room]:
+        """Open a room and leave it in any case, also on an error or when cancelled: forgetting it costs coins."""
+        import anyio  # noqa: PLC0415 - the declarations of all groups load without it
+
+        token = await self.enter(avatar_id=avatar_id, expire_seconds=expire_seconds)
+        try:
+            yield Room(self, token)
+        finally:
+            with anyio.move_on_after(LEAVING, shield=True):
+                await self.leave(channel=token.channel)
