@@ -39,7 +39,9 @@ _BY_STATUS: dict[int, type[APIError]] = {
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 # No public code list names "too few coins" (contract 1.4), so the text has to tell.
 _BROKE = re.compile(
-    r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)", re.IGNORECASE
+    r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)"
+    r"|(coin|credit|balance|diamond)s?\W+(\w+\W+){0,2}(insufficient|not enough|too low|exhausted)",
+    re.IGNORECASE,
 )
 
 

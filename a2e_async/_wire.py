@@ -122,7 +122,7 @@ def _draw(cls: type[Request]) -> Blueprint:
     for info in fields:
         hint, marks = hints[info.name], _marks(hints[info.name])
         if marks:
-            media[info.name], hint = marks[0], list[str] if get_origin(hint) is list else str
+            media[info.name], hint = marks[0], _without_paths(hint)
         if info.required:
             plain.append((info.name, hint, field(name=info.encode_name)))
         else:
@@ -130,6 +130,12 @@ def _draw(cls: type[Request]) -> Blueprint:
     # Paths have no place in a decoder; a twin with plain types checks the very bytes that would be sent.
     twin = msgspec.defstruct(cls.__name__, plain, kw_only=True)
     return Blueprint(media, {info.name: info.encode_name for info in fields}, Decoder(twin).decode)
+
+
+def _without_paths(hint: Any) -> Any:
+    if get_origin(getattr(hint, "__origin__", None)) is list:
+        return Annotated[list[str], *hint.__metadata__]
+    return list[str] if get_origin(hint) is list else str
 
 
 def _marks(hint: Any) -> list[tuple[str, ...]]:

@@ -74,9 +74,9 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
+        if not self.api_key or not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
             raise ConfigError(
-                "The API key holds blanks or characters that no token has: check how it was copied."
+                "The API key is empty or holds blanks or characters that no token has: check how it was copied."
             )
         if self.timeout <= 0:
             raise ConfigError("timeout must be a positive number of seconds.")

@@ -80,7 +80,7 @@ class Task(Record):
     """UTC, ISO 8601."""
     failed_message: str | None = None
     failed_code: str | int | None = None
-    faild_message: str | None = field(default=None, name=_sic.FAILED_MESSAGE)
+    failure_message: str | None = field(default=None, name=_sic.FAILED_MESSAGE)
     error_code: str | int | None = None
 
     @property
@@ -93,7 +93,7 @@ class Task(Record):
     @property
     def error(self) -> str:
         """Why the task failed, in the service's words, whichever its spelling; '' where it did not say."""
-        return self.failed_message or self.faild_message or ""
+        return self.failed_message or self.failure_message or ""
 
     @property
     def code(self) -> int:

@@ -219,7 +219,7 @@ def test_moderation_is_final_whatever_the_status(status: int, code: object) -> N
 @pytest.mark.parametrize(
     "text",
     ["Insufficient coins", "insufficient credit balance", "Not enough coins", "You have not enough diamonds.",
-     "too few coins", "NOT ENOUGH CREDITS", "lack of coins"],
+     "too few coins", "NOT ENOUGH CREDITS", "lack of coins", "coins are not enough", "balance is insufficient"],
 )  # fmt: skip
 @pytest.mark.parametrize("status", [200, 400, 403])
 def test_a_refusal_that_speaks_of_too_few_coins(status: int, text: str) -> None:

@@ -148,7 +148,7 @@ def failed(**fields: object) -> Swap:
     return Swap(id="a", status="failed", **fields)
 
 
-@pytest.mark.parametrize("fields", [{"faild_message": "no face found"}, {"failed_message": "no face found"}])
+@pytest.mark.parametrize("fields", [{"failure_message": "no face found"}, {"failed_message": "no face found"}])
 def test_failure_tells_the_services_reason(fields: dict[str, object]) -> None:
     async def main() -> None:
         await TaskWatcher(Service(), FACE_SWAP, failed(**fields))
@@ -160,7 +160,7 @@ def test_failure_tells_the_services_reason(fields: dict[str, object]) -> None:
 
 def test_a_task_failed_by_moderation_is_a_moderation_error() -> None:
     async def main() -> None:
-        await TaskWatcher(Service(), FACE_SWAP, failed(error_code="1004", faild_message="refused"))
+        await TaskWatcher(Service(), FACE_SWAP, failed(error_code="1004", failure_message="refused"))
 
     with pytest.raises(ModerationError, match="final") as caught:
         stepped(main())

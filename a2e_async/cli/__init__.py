@@ -45,6 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _coroutine(options: Namespace) -> Coroutine[Any, Any, int]:
-    given = {name: value for name, value in vars(options).items() if name not in {"command", "debug"}}
-    module = import_module(f"{__name__}.{options.command}")
+    given = {name: value for name, value in vars(options).items() if name not in {"module", "debug"}}
+    module = import_module(f"{__name__}.{options.module}")
     return cast("Callable[..., Coroutine[Any, Any, int]]", module.run)(**given)

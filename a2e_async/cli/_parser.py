@@ -1,11 +1,11 @@
-"""The commands and what they take, in one table; command `x` is `run` in module `a2e_async.cli.x`."""
+"""The commands in one table; command `x y` is `run` in module `a2e_async.cli.x_y`."""
 
-import math
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Callable
 from typing import NamedTuple
 
 from a2e_async._version import __version__
+from a2e_async.cli import _arguments as take
 
 _ENVIRONMENT = """\
 environment:
@@ -23,8 +23,28 @@ class Command(NamedTuple):
     arguments: Callable[[ArgumentParser], None]
 
 
+COMMANDS = {
+    "demo": Command("make swaps with a sandbox inside this process: no account, no cost", take.demo),
+    "swap": Command("put a face into a video and save the result", take.swap),
+    "dub": Command("have a video or recording spoken in another language", take.dub),
+    "animate": Command("make a video of a picture", take.animate),
+    "uncaption": Command("take burnt-in captions out of a video", take.uncaption),
+    "say": Command("turn text into speech", take.say),
+    "avatar create": Command("make an avatar and print its anchor id", take.avatar_create),
+    "avatar say": Command("have an avatar say a text, and save the video", take.avatar_say),
+    "watch": Command("follow tasks to their end", take.watch),
+    "call": Command("call any endpoint and print its reply as JSON", take.call),
+    "credits": Command("show what the account holds", take.as_json),
+    "endpoints": Command("list every endpoint that the SDK declares", take.as_json),
+    "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
+}
+_FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}
+
+_Parsers = _SubParsersAction[ArgumentParser]
+
+
 def parser() -> ArgumentParser:
-    """Build the parser of all commands; what it reads holds `command`, `debug` and the command's own."""
+    """Build the parser of all commands; what it reads holds `module`, `debug` and the command's own."""
     top = ArgumentParser(
         prog="a2e",
         description="Asyncio-first SDK for the A2E AI-video service, at the command line.",
@@ -33,90 +53,26 @@ def parser() -> ArgumentParser:
     )
     _debug(top, default=False)
     top.add_argument("--version", action="version", version=f"a2e {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    families = {"": _below(top)}
     for name, command in COMMANDS.items():
-        one = commands.add_parser(name, help=command.help, description=command.help)
-        _debug(one, default=SUPPRESS)  # or it would undo one that stands before the command
+        family, _, last = name.rpartition(" ")
+        if family not in families:
+            families[family] = _below(_add(families[""], family, _FAMILIES[family]))
+        one = _add(families[family], last, command.help)
+        one.set_defaults(module=name.replace(" ", "_"))
         command.arguments(one)
     return top
 
 
+def _below(parent: ArgumentParser) -> _Parsers:
+    return parent.add_subparsers(metavar="COMMAND", required=True)
+
+
+def _add(parsers: _Parsers, name: str, text: str) -> ArgumentParser:
+    one = parsers.add_parser(name, help=text, description=text)
+    _debug(one, default=SUPPRESS)  # or it would undo one that stands before the command
+    return one
+
+
 def _debug(arg: ArgumentParser, default: object) -> None:
     arg.add_argument("--debug", action="store_true", default=default, help="show an error's traceback")
-
-
-def _demo(arg: ArgumentParser) -> None:
-    arg.add_argument("--jobs", type=_count, default=24, metavar="N", help="swaps to make (%(default)s)")
-    arg.add_argument("--out", default="a2e-demo", metavar="DIR", help="where results go (%(default)s)")
-    _json(arg)
-
-
-def _swap(arg: ArgumentParser) -> None:
-    arg.add_argument("face", metavar="FACE", help="picture of a face: URL or local file")
-    arg.add_argument("video", metavar="VIDEO", help="video or picture to put it into: URL or local file")
-    arg.add_argument("-o", "--out", required=True, metavar="OUT", help="result: file or existing directory")
-    arg.add_argument("--name", help="label of the task (the video's file name)")
-    arg.add_argument("--deadline", type=_seconds, metavar="S", help="seconds to wait for the result")
-    _json(arg)
-
-
-def _watch(arg: ArgumentParser) -> None:
-    arg.add_argument("kind", metavar="KIND", help="kind of task, such as face_swap")
-    arg.add_argument("ids", nargs="+", metavar="ID", help="id of a task")
-    _json(arg)
-
-
-def _sandbox(arg: ArgumentParser) -> None:
-    arg.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    arg.add_argument("--port", type=_port, default=8723, help="port to listen on, 0 for any (%(default)s)")
-    arg.add_argument("--db", metavar="FILE", help="keep all in FILE and FILE.files (else in memory)")
-    arg.add_argument("--clock", default="real", help="real, scaled:20, stepped or per-poll:5 (%(default)s)")
-    arg.add_argument("--coins", type=_amount, default=1000.0, help="what a new account holds (%(default)g)")
-    arg.add_argument("--strict", action="store_true", help="refuse fields that the contract does not know")
-    arg.add_argument(
-        "--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from"
-    )
-    arg.add_argument(
-        "--allow-remote", action="store_true", help="allow a --host that other machines can reach"
-    )
-
-
-def _json(arg: ArgumentParser) -> None:
-    arg.add_argument("--json", action="store_true", dest="as_json", help="write JSON to stdout")
-
-
-COMMANDS = {
-    "demo": Command("make swaps with a sandbox inside this process: no account, no cost", _demo),
-    "swap": Command("put a face into a video and save the result", _swap),
-    "watch": Command("follow tasks to their end", _watch),
-    "credits": Command("show what the account holds", _json),
-    "endpoints": Command("list every endpoint that the SDK declares", _json),
-    "sandbox": Command("serve a local A2E until Ctrl-C", _sandbox),
-}
-
-
-def _count(text: str) -> int:
-    return _within(int(text), 1, 100_000)
-
-
-def _port(text: str) -> int:
-    return _within(int(text), 0, 65_535)
-
-
-def _within(value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise ArgumentTypeError(f"{value} is not within {low}..{high}")
-    return value
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise ArgumentTypeError(f"{text} is no amount")
-    return value
-
-
-def _seconds(text: str) -> float:
-    if not (value := _amount(text)):
-        raise ArgumentTypeError("no time at all")
-    return value

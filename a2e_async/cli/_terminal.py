@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from a2e_async.errors import A2EError, ConfigError, ModerationError, TaskFailedError
@@ -27,6 +28,12 @@ def complain(error: Exception) -> None:
 def give(data: object) -> None:
     """Write a line to stdout: text as it is, anything else as JSON in ASCII."""
     print(data if isinstance(data, str) else json.dumps(data), flush=True)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question that names the nearest of the known words; '' where none is near."""
+    near = get_close_matches(word, known, 1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 @contextlib.contextmanager

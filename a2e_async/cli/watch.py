@@ -2,10 +2,9 @@
 
 import asyncio
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
-from a2e_async.cli._terminal import FAILED, complain, give, if_interrupted, resumption, say
+from a2e_async.cli._terminal import FAILED, complain, did_you_mean, give, if_interrupted, resumption, say
 from a2e_async.errors import NotFoundError, RequestError, TaskTimeoutError
 from a2e_async.session import A2ESession
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
@@ -37,8 +36,7 @@ async def run(*, kind: str, ids: list[str], as_json: bool) -> int:
 def _kind(name: str) -> TaskKind[..., Task]:
     if name in KINDS:
         return KINDS[name]
-    near = get_close_matches(name, KINDS, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(name, KINDS)
     raise RequestError(f"no kind {name!r}: {hint}Kinds: {', '.join(KINDS)}.", field="KIND")
 
 
@@ -63,7 +61,7 @@ def _tell(kind: TaskKind[..., Task], change: Transition[Task]) -> None:
     task = change.task
     say(f"{task.id} " + (f"{change.previous} -> " if change.previous else "") + change.state)
     if change.state is TaskState.DONE:
-        give(f"{task.id} done {task.result_url}")
+        give(f"{task.id} done {task.result_url or ''}".rstrip())
     elif change.state is TaskState.FAILED:
         give(f"{task.id} failed {failure(kind, task).message}")
 

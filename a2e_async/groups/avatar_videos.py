@@ -88,7 +88,8 @@ class StartAvatarVideo(Start):
 class AvatarVideo(Task):
     """An avatar video in the making, or made. Rendering may take 15 minutes."""
 
-    status: str = ""
+    status: str = field(default="", name="status")
+    """The service's own status word; `state` is what to branch on."""
     result_url: str | None = field(default=None, name="result")
     failed_message: str | None = field(default=None, name="error")
     progress: int | None = field(default=None, name="process")

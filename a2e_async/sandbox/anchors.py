@@ -8,7 +8,8 @@ from a2e_async.sandbox.draws import digest
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.objects import SAMPLE_PATH
 
-TWIN = "userVideoTwin"
+TWIN, LIP_SYNC = "userVideoTwin", "customLipsync"
+TWIN_ID = "user_video_twin_id"
 _NAMES = {
     "Alba": "en-US",
     "Bruno": "en-US",
@@ -67,7 +68,7 @@ def own_rows(call: Call) -> list[dict[str, object]]:
                 "name": fields.get("name", ""),
                 "lang": "en-US",
                 "video_cover": fields.get("image_url") or fields.get("video_url") or "",
-                "user_video_twin_id": twin.id,
+                TWIN_ID: twin.id,
                 "anchor_type": 1,
                 "background_img": fields.get("video_backgroud_image") or "",
                 "background_color": fields.get("video_backgroud_color") or "",

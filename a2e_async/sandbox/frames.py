@@ -120,7 +120,7 @@ def label_bar(size: Size, label: str) -> Image:
     width, height = size[0], bar_height(size)
     bar = Image.new("RGBA", (width, height), (18, 18, 22))
     pen = ImageDraw.Draw(bar)
-    font = ImageFont.load_default(min(height * 0.62, width / 6))
+    font = ImageFont.load_default(max(1, min(height * 0.62, width / 6)))
     gap = height // 4
     badge = round(pen.textlength("SANDBOX", font)) + 2 * gap
     pen.rectangle((0, 0, badge, height), fill=(255, 190, 0))

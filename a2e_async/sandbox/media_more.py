@@ -138,7 +138,7 @@ def _still(path: Path) -> Image:
     if still is None:
         raise MediaError(f"{path.name} is not a picture")
     shrunk = min(1.0, _LONGEST / max(still.size))
-    width, height = (max(2, round(side * shrunk) & ~1) for side in still.size)
+    width, height = (max(16, round(side * shrunk) & ~1) for side in still.size)
     return still.resize((width, height))
 
 

@@ -15,7 +15,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[object]]
 
 
 class Served(NamedTuple):
-    """A handler, the parameters it can do without although the row demands them, and further ones it takes."""
+    """A handler, what it can do without although the row demands it, and further parameters it takes."""
 
     handler: Handler
     optional: frozenset[str]

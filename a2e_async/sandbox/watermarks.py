@@ -63,13 +63,12 @@ def render_watermark(media: Path, out: Path, label: str, mark: Watermark) -> How
 
 
 def _marks(size: Size, mark: Watermark, image: Image | None, label: str) -> Image:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     marks = Image.new("RGBA", size)
     pen, room = ImageDraw.Draw(marks), size[1] - bar_height(size)
     if image:
-        width = max(1, round(size[0] * mark.scale))
-        image = image.resize((width, max(1, round(image.height * width / image.width))))
+        image = ImageOps.scale(image, size[0] * mark.scale / image.width)
         marks.paste(image, _place((size[0], room), image.size, mark.position))
     else:
         font = ImageFont.load_default(mark.font or max(8, size[1] // 12))

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, cast
 
 from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
-from a2e_async.sandbox.anchors import anchor_of, is_public, own_rows, own_twins, public_rows
+from a2e_async.sandbox.anchors import (
+    LIP_SYNC,
+    TWIN_ID,
+    anchor_of,
+    is_public,
+    own_rows,
+    own_twins,
+    public_rows,
+)
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.handlers.backgrounds import is_own, is_system
 from a2e_async.sandbox.inputs import Input
-from a2e_async.sandbox.kinds import QUOTES, existing, fate, page_of
+from a2e_async.sandbox.kinds import QUOTES, document_row, existing, fate, page_of
 from a2e_async.sandbox.life import USUAL, Task
 from a2e_async.sandbox.objects import SAMPLES
 from a2e_async.sandbox.results import RENDERERS, How
@@ -99,9 +107,9 @@ async def characters(call: Call) -> object:
     """Return the account's own avatars, then the public ones."""
     kind = call.text("type")
     own = [] if kind in {"public", "default"} else own_rows(call)
-    if call.text("user_video_twin_id"):
-        twin = call.id("user_video_twin_id")
-        return [row for row in own if row["user_video_twin_id"] == twin]
+    if call.text(TWIN_ID):
+        twin = call.id(TWIN_ID)
+        return [row for row in own if row[TWIN_ID] == twin]
     return own if kind == "custom" else [*own, *public_rows(call)]
 
 
@@ -109,6 +117,15 @@ async def characters(call: Call) -> object:
 async def anchors(call: Call) -> object:
     """Return the account's own avatars; `web_type` adds the public ones."""
     return [*own_rows(call), *(public_rows(call) if call.text("web_type") else [])]
+
+
+@serves("GET", "/api/v1/userVideoTwin/allCustomLipsync")
+async def lip_sync_models(call: Call) -> object:
+    """Return what further training has made, newest first; path and fields are guesses."""
+    finished = {twin.id for twin in own_twins(call.account)}
+    return [
+        document_row(model) for model in call.account.saved(LIP_SYNC) if model.fields[TWIN_ID] in finished
+    ]
 
 
 @serves("POST", "/api/v1/video/lang_classify")
@@ -245,8 +262,9 @@ def _render(task: Task, out: Path) -> How:
         return render_still(cover, out, task.id, seconds=seconds, audio=sound)
     still = out.with_suffix(".png")
     try:
-        to_image = cast("Callable[[], Image]", first_frame(cover).to_image)
-        to_image().save(still)
+        first = first_frame(cover)
+        picture = cast("Callable[[], Image]", first.to_image)()  # pyright: ignore[reportUnknownMemberType]
+        picture.save(still)
         return render_still(still, out, task.id, seconds=seconds, audio=sound)
     finally:
         still.unlink(missing_ok=True)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
-from a2e_async.sandbox.anchors import anchor_of
+from a2e_async.sandbox.anchors import LIP_SYNC, TWIN_ID, anchor_of
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, page_of, task_group
 from a2e_async.sandbox.life import USUAL, Task
+from a2e_async.sandbox.media_more import render_dubbing, render_still
 from a2e_async.sandbox.results import RENDERERS, How
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.sniff import sniff
@@ -48,7 +49,9 @@ async def start(call: Call) -> object:
 @serves("POST", _RIGHT_SPELLING)
 async def train_further(call: Call) -> object:
     """Train a finished avatar anew under the same id, for a diamond or its worth in coins."""
-    return _again(call, "completed", prices.DIAMOND)
+    answer = _again(call, "completed", prices.DIAMOND)
+    call.account.save(LIP_SYNC, {"name": answer["name"], TWIN_ID: answer["_id"]})
+    return answer
 
 
 @serves("POST", f"/api/v1/{TWIN}/retry", more=("_id",))
@@ -81,7 +84,7 @@ async def all_records(call: Call) -> object:
 
 @serves("POST", f"/api/v1/{TWIN}/addVoiceClone")
 async def clone_voice(call: Call) -> object:
-    """Clone the voice of an avatar's video; the clone is finished at once, and its record the answer: a guess."""
+    """Clone the voice of an avatar's video; that it is finished at once, and the answer, are guesses."""
     task = existing(call, TWIN)
     fields = task.wire_fields()
     if "video_url" not in fields:
@@ -162,8 +165,6 @@ def _shape(call: Call, task: Task) -> dict[str, object]:
 
 
 def _render(task: Task, out: Path) -> How:
-    from a2e_async.sandbox.media_more import render_dubbing, render_still  # noqa: PLC0415 - codecs load slowly
-
     [source] = task.input_files()
     if sniff(source).family == "image":
         return render_still(source, out, task.id, seconds=_PREVIEW_SECONDS)

@@ -7,6 +7,7 @@ from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, task_group
 from a2e_async.sandbox.life import USUAL, Task
+from a2e_async.sandbox.media_more import render_uncaptioned
 from a2e_async.sandbox.results import RENDERERS, How
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.wire import Refusal
@@ -47,8 +48,6 @@ async def _price(call: Call) -> float:
 
 
 def _render(task: Task, out: Path) -> How:
-    from a2e_async.sandbox.media_more import render_uncaptioned  # noqa: PLC0415 - codecs load slowly
-
     [source] = task.input_files()
     return render_uncaptioned(source, out, task.id)
 

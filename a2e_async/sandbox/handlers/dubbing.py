@@ -7,8 +7,10 @@ from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.kinds import QUOTES, Kind, fate, generic, task_group
 from a2e_async.sandbox.life import USUAL, Task
+from a2e_async.sandbox.media_more import render_dubbing
 from a2e_async.sandbox.results import RENDERERS, How
 from a2e_async.sandbox.routing import serves
+from a2e_async.sandbox.speech import synthesize
 from a2e_async.sandbox.wire import Refusal
 
 DUBBING = "userDubbing"
@@ -40,13 +42,12 @@ async def _price(call: Call) -> float:
 
 
 def _render(task: Task, out: Path) -> How:
-    from a2e_async.sandbox.media_more import render_dubbing  # noqa: PLC0415 - codecs load slowly
-    from a2e_async.sandbox.speech import synthesize  # noqa: PLC0415
-
     [source] = task.input_files()
     spoken, fields = out.with_suffix(".wav"), task.wire_fields()
     try:
-        text = f"This is a sandbox. Nothing was dubbed from {fields['source_lang']} to {fields['target_lang']}."
+        text = (
+            f"This is a sandbox. Nothing was dubbed from {fields['source_lang']} to {fields['target_lang']}."
+        )
         synthesize(text, spoken)
         return render_dubbing(source, out, task.id, audio=spoken)
     finally:

@@ -9,6 +9,7 @@ from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, task_group
 from a2e_async.sandbox.life import USUAL, Task
+from a2e_async.sandbox.media_more import render_still
 from a2e_async.sandbox.results import RENDERERS, How
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.wire import Refusal, to_text
@@ -113,9 +114,9 @@ def _stream(text: str, whole: dict[str, str]) -> web.Response:
 
 
 def _render(task: Task, out: Path) -> How:
-    from a2e_async.sandbox.media_more import render_still  # noqa: PLC0415 - codecs load slowly
-
-    return render_still(task.input_files()[0], out, task.id, seconds=int(str(task.wire_fields()["video_time"])))
+    return render_still(
+        task.input_files()[0], out, task.id, seconds=int(str(task.wire_fields()["video_time"]))
+    )
 
 
 QUOTES[f"{_PATH}/start"] = _price

@@ -11,6 +11,9 @@ from a2e_async.sandbox.world import ISSUED, TOKEN
 @serves("POST", "/api/login/account")
 async def log_in(call: Call) -> object:
     """Return a login token; whoever gives the same two words again gets the same account of the sandbox."""
+    for name in ("account", "password"):
+        if not call.text(name):
+            raise Refusal(f"{name} is required")
     return {"token": f"sk_login_{digest(call.text('account'), call.text('password'))[:32]}"}
 
 

@@ -30,7 +30,7 @@ async def start(call: Call) -> object:
     except ValueError as error:
         raise Refusal(f"media_url: {error}") from None
     finally:
-        part.unlink(missing_ok=True)  # noqa: ASYNC240
+        part.unlink(missing_ok=True)
     return {"result_url": str(call.base.with_path(path))}
 
 
