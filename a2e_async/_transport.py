@@ -5,7 +5,7 @@ import contextlib
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from a2e_async.config import SessionConfig
 from a2e_async.errors import (
     A2EError,
     APIError,
+    DecodeError,
     NotFoundError,
     ProvisionalEndpointWarning,
     RateLimitError,
@@ -190,34 +191,25 @@ class Transport:
     async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
         """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
         path, body = endpoint.target(request)
-        pool, reader = self.pool(), EventReader()
+        pool = self.pool()
+        call = pool.api.request(
+            endpoint.method,
+            self.config.base_url + path,
+            data=body,
+            headers=pool.headers,
+            timeout=pool.transfer_timeout,
+            allow_redirects=False,
+        )
         async with pool.gate:
             try:
-                async with pool.api.request(
-                    endpoint.method,
-                    self.config.base_url + path,
-                    data=body,
-                    headers=pool.headers,
-                    timeout=pool.transfer_timeout,
-                    allow_redirects=False,
-                ) as response:
-                    if response.content_type != "text/event-stream":
+                async with call as response:
+                    if response.content_type == "text/event-stream":
+                        async for text in _texts(response.content, endpoint.label):
+                            yield text
+                    else:
                         raw = await response.read()
                         value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
                         yield Event("result", msgspec.json.encode(value).decode()).text()
-                        return
-                    told = False
-                    async for line in response.content:
-                        event = reader.feed(line)
-                        if event is None:
-                            continue
-                        if event.name == "error":
-                            raise APIError(event.text(), http_status=response.status, endpoint=endpoint.label)
-                        if event.name == "done":
-                            return
-                        if event.name == "delta" or not told:
-                            told = True
-                            yield event.text()
             except pool.errors as error:
                 raise self.translate(endpoint.label, error) from hide(error)
 
@@ -244,6 +236,8 @@ class Transport:
     def _settle(
         self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError
     ) -> A2EError:
+        if endpoint.provisional and isinstance(failure, NotFoundError | DecodeError):
+            failure.args = (f"{failure} This row was never publicly documented; its form here is a guess.",)
         if not endpoint.paid or not started_unknown(failure):
             if isinstance(failure, ServerError | TransportError):
                 failure.retry_safe = failure.retry_safe or endpoint.safe
@@ -263,6 +257,22 @@ class Transport:
             request=sent,
             sent_at=at,
         )
+
+
+async def _texts(lines: AsyncIterable[bytes], label: str) -> AsyncIterator[str]:
+    reader, told = EventReader(), False
+    async for line in lines:
+        event = reader.feed(line)
+        if event is None:
+            continue
+        if event.name == "error":
+            raise APIError(event.text(), http_status=200, endpoint=label)
+        if event.name == "done":
+            return
+        # The result repeats what the deltas brought.
+        if event.name == "delta" or not told:
+            told = True
+            yield event.text()
 
 
 def hide(error: BaseException) -> BaseException | None:

@@ -1,13 +1,13 @@
 """From `key=value` words to a request, by the types that the request declares."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from a2e_async._endpoint import Endpoint
 from a2e_async._wire import Request, blueprint
+from a2e_async.cli._inputs import media
 from a2e_async.cli._terminal import did_you_mean
 from a2e_async.errors import RequestError
 
@@ -21,10 +21,12 @@ def request_of(endpoint: Endpoint[..., Any], words: Sequence[str]) -> Request:
     missing = [info.name for info in msgspec.structs.fields(endpoint.request) if info.required]
     if missing := [name for name in missing if name not in given]:
         raise RequestError(f"missing: {', '.join(missing)}.", endpoint=where)
-    values = {
-        name: _value(texts, hints[name], plan.media.get(name), RequestError("", field=name, endpoint=where))
-        for name, texts in given.items()
-    }
+    values: dict[str, object] = {}
+    for name, texts in given.items():
+        try:
+            values[name] = _value(texts, hints[name], plan.media.get(name))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise RequestError(f"{error}.", field=name, endpoint=where) from None
     return endpoint.request(**values)
 
 
@@ -40,3 +42,29 @@ def _given(words: Sequence[str], names: dict[str, str], where: str) -> dict[str,
             raise RequestError(f"no field {key!r}: {did_you_mean(key, known)}{takes}", endpoint=where)
         given.setdefault(known[key], []).append(text)
     return given
+
+
+def _value(texts: list[str], hint: Any, accepted: tuple[str, ...] | None) -> object:
+    listed = _lists(hint)
+    if accepted is None:
+        return _convert(texts, hint, listed=listed)
+    found: Any = _convert(texts, list[str] if listed else str, listed=listed)
+    if not accepted:
+        return found
+    return [media(one) for one in found] if listed else media(found)
+
+
+def _convert(texts: list[str], hint: Any, *, listed: bool) -> object:
+    if len(texts) > 1 and not listed:
+        raise msgspec.ValidationError("given more than once, but it is no list")
+    first = texts[0]
+    if len(texts) == 1 and first.startswith(("{", "[")):
+        try:
+            return msgspec.convert(first, hint, strict=False)
+        except msgspec.ValidationError:  # it is no text, then
+            return msgspec.json.decode(first, type=hint, strict=False)
+    return msgspec.convert(texts if listed else first, hint, strict=False)
+
+
+def _lists(hint: Any) -> bool:
+    return get_origin(hint) is list or any(_lists(part) for part in get_args(hint))

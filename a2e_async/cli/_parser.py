@@ -1,6 +1,6 @@
 """The commands in one table; command `x y` is `run` in module `a2e_async.cli.x_y`."""
 
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,8 +40,6 @@ COMMANDS = {
 }
 _FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}
 
-_Parsers = _SubParsersAction[ArgumentParser]
-
 
 def parser() -> ArgumentParser:
     """Build the parser of all commands; what it reads holds `module`, `debug` and the command's own."""
@@ -53,23 +51,20 @@ def parser() -> ArgumentParser:
     )
     _debug(top, default=False)
     top.add_argument("--version", action="version", version=f"a2e {__version__}")
-    families = {"": _below(top)}
+    families = {"": top.add_subparsers(metavar="COMMAND", required=True).add_parser}
     for name, command in COMMANDS.items():
         family, _, last = name.rpartition(" ")
         if family not in families:
-            families[family] = _below(_add(families[""], family, _FAMILIES[family]))
+            parent = _add(families[""], family, _FAMILIES[family])
+            families[family] = parent.add_subparsers(metavar="COMMAND", required=True).add_parser
         one = _add(families[family], last, command.help)
         one.set_defaults(module=name.replace(" ", "_"))
         command.arguments(one)
     return top
 
 
-def _below(parent: ArgumentParser) -> _Parsers:
-    return parent.add_subparsers(metavar="COMMAND", required=True)
-
-
-def _add(parsers: _Parsers, name: str, text: str) -> ArgumentParser:
-    one = parsers.add_parser(name, help=text, description=text)
+def _add(add_parser: Callable[..., ArgumentParser], name: str, text: str) -> ArgumentParser:
+    one = add_parser(name, help=text, description=text)
     _debug(one, default=SUPPRESS)  # or it would undo one that stands before the command
     return one
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import warnings
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -51,7 +51,8 @@ async def _reply(a2e: A2ESession, endpoint: Endpoint[..., Any], request: Request
 
 def _builtins(reply: object) -> object:
     if isinstance(reply, Page):
-        return {"count": reply.count, "items": msgspec.to_builtins(reply.items)}
+        page = cast("Page[object]", reply)
+        return {"count": page.count, "items": msgspec.to_builtins(page.items)}
     return msgspec.to_builtins(reply)
 
 

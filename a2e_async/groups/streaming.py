@@ -1,5 +1,6 @@
 """Streaming avatars: a room with an avatar that listens and speaks. Contract 3.12."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -114,11 +115,24 @@ class Streaming(Group):
     @asynccontextmanager
     async def room(self, avatar_id: str, expire_seconds: int | None = None) -> AsyncIterator[Room]:
         """Open a room and leave it in any case, also on an error or when cancelled: forgetting it costs coins."""
-        import anyio  # noqa: PLC0415 - the declarations of all groups load without it
-
         token = await self.enter(avatar_id=avatar_id, expire_seconds=expire_seconds)
         try:
             yield Room(self, token)
         finally:
-            with anyio.move_on_after(LEAVING, shield=True):
-                await self.leave(channel=token.channel)
+            await self._surely_leave(token.channel)
+
+    async def _surely_leave(self, channel: str) -> None:
+        leaving = asyncio.ensure_future(self.leave(channel=channel))
+        interruption: asyncio.CancelledError | None = None
+        # A task of its own goes on when this one is cancelled, once or again; it is still waited for.
+        while not leaving.done():
+            try:
+                _, late = await asyncio.wait([leaving], timeout=LEAVING)
+            except asyncio.CancelledError as error:
+                interruption = error
+            else:
+                for task in late:
+                    task.cancel()
+        if interruption is not None:
+            raise interruption
+        leaving.result()

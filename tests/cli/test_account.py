@@ -32,8 +32,8 @@ def test_endpoints_lists_what_the_sdk_declares(a2e):
     assert [row["path"] for row in rows] == [endpoint.path for endpoint in endpoints()]
     assert len({row["name"] for row in rows}) == len(rows)
     (add,) = [row for row in rows if row["name"] == "face_swap.tasks.add"]
-    assert list(add) == ["name", "verb", "path", "paid", "provisional", "parameters"]
-    assert (add["verb"], add["path"], add["paid"]) == ("POST", "/api/v1/userFaceSwapTask/add", True)
+    assert list(add) == ["name", "method", "path", "paid", "provisional", "parameters"]
+    assert (add["method"], add["path"], add["paid"]) == ("POST", "/api/v1/userFaceSwapTask/add", True)
     assert add["parameters"][0] == {"name": "name", "wire": "name", "place": "body", "required": True}
     (detail,) = [row for row in rows if row["name"] == "face_swap.tasks.detail"]
     assert detail["parameters"] == [{"name": "id", "wire": "_id", "place": "path", "required": True}]

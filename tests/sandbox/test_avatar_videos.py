@@ -1,5 +1,6 @@
 """Avatar videos, the avatars in them, and what lies around them."""
 
+import sys
 import wave
 from io import BytesIO
 
@@ -92,6 +93,14 @@ async def test_the_result_is_a_marked_video_with_the_sound(call, account, sound,
         assert "SANDBOX" in clip.metadata["comment"]
         assert clip.duration / 1_000_000 == pytest.approx(3, abs=0.2)
         assert sum(frame.samples for frame in clip.decode(audio=0)) >= 2.9 * 48_000
+
+
+async def test_without_the_media_extra_the_picture_passes_through(call, account, sound, monkeypatch):
+    video = (await generate(call, sound)).data["_id"]
+    account.advance(100)
+    monkeypatch.setitem(sys.modules, "av", None)
+    reply = await call("GET", (await result(call, video))["result"])
+    assert (reply.headers["X-A2E-Sandbox"], reply.headers["Content-Type"]) == ("passthrough", "image/jpeg")
 
 
 async def test_newer_detail_is_one_object(call, account, sound):
