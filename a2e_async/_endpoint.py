@@ -102,9 +102,7 @@ class Endpoint(Generic[P, R]):
     def __get__(self, group: None, owner: type["Group"]) -> Self: ...
     @overload
     def __get__(self, group: "Group", owner: type["Group"]) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    def __get__(
-        self, group: "Group | None", owner: type["Group"]
-    ) -> Self | Callable[P, Coroutine[Any, Any, R]]:
+    def __get__(self, group: "Group | None", owner: type["Group"]) -> Self | Callable[P, Coroutine[Any, Any, R]]:
         return self if group is None else MethodType(self._method, group)
 
     @cached_property
@@ -216,9 +214,7 @@ class Pages(Generic[P, RecordT]):
             request = msgspec.structs.replace(request, page=request.page + 1)
 
 
-def get(
-    path: str, request: Callable[P, Request], answer: Answer[R], *, provisional: bool = False
-) -> Endpoint[P, R]:
+def get(path: str, request: Callable[P, Request], answer: Answer[R], *, provisional: bool = False) -> Endpoint[P, R]:
     """Declare a read."""
     return Endpoint("GET", path, request, answer, provisional=provisional)
 
@@ -246,9 +242,7 @@ def put(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint
     return Endpoint("PUT", path, request, answer)
 
 
-def delete(
-    path: str, request: Callable[P, Request], answer: Answer[R], *, provisional: bool = False
-) -> Endpoint[P, R]:
+def delete(path: str, request: Callable[P, Request], answer: Answer[R], *, provisional: bool = False) -> Endpoint[P, R]:
     """Declare a removal."""
     return Endpoint("DELETE", path, request, answer, provisional=provisional)
 

@@ -1,12 +1,13 @@
 """Server-sent events: from lines to texts. Pure."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 # What the service puts into an event was never public; these are the keys that such answers commonly use.
 _KEYS = ("delta", "text", "content", "prompt", "result", "msg", "message")
+
+_read = msgspec.json.Decoder(str | dict[str, object]).decode
 
 
 class Event(NamedTuple):
@@ -18,13 +19,12 @@ class Event(NamedTuple):
     def text(self) -> str:
         """Return the text in it: the data itself, or what JSON holds under one of the usual keys."""
         try:
-            value: Any = msgspec.json.decode(self.data)
-        except msgspec.DecodeError:
+            value = _read(self.data)
+        except (msgspec.DecodeError, RecursionError):
             return self.data
-        if isinstance(value, dict):
-            found: Iterator[Any] = (value[key] for key in _KEYS if isinstance(value.get(key), str))
-            return next(found, self.data)
-        return value if isinstance(value, str) else self.data
+        if isinstance(value, str):
+            return value
+        return next((text for key in _KEYS if isinstance(text := value.get(key), str)), self.data)
 
 
 class EventReader:

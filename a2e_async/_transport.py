@@ -58,6 +58,8 @@ class Pool:
             "Authorization": f"Bearer {config.api_key}",
             "Content-Type": "application/json",
             "User-Agent": f"a2e-async/{__version__}",
+            # Some rows want it (avatar training), some take their default language from it, none minds (contract 1.2).
+            "x-lang": "en-US",
         }
         self._owned: list[aiohttp.ClientSession] = []
         if borrowed is not None:
@@ -132,7 +134,14 @@ class Transport:
         path, body = endpoint.target(request)
         began = time.time()
         try:
-            return await self._send(endpoint, path, body)
+            try:
+                return await self._send(endpoint, path, body)
+            except NotFoundError as error:
+                # Without a code of the service's it is the path that is unknown, not the record: nothing was started.
+                if not endpoint.also or error.code:
+                    raise
+                path = endpoint.also
+                return await self._send(endpoint, path, body)
         except A2EError as error:
             failure = error
         if repeatable(failure, safe=endpoint.safe):
@@ -218,24 +227,16 @@ class Transport:
         import aiohttp  # noqa: PLC0415 - loaded long since, or this error would not be here
 
         text = str(error).replace(self.config.api_key, "***") or type(error).__name__
-        if isinstance(
-            error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL
-        ):
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
             base = self.config.base_url
             text = f"no connection: {text}. Check the network, and that A2E_BASE_URL ({base}) is right."
             kind = TransportTimeoutError if isinstance(error, TimeoutError) else TransportError
             return kind(text, endpoint=label, sent=False)
         if isinstance(error, TimeoutError):
-            return TransportTimeoutError(
-                f"no complete answer within {self.config.timeout:g} s.", endpoint=label
-            )
-        return TransportError(
-            f"the connection broke before the answer was complete ({text}).", endpoint=label
-        )
+            return TransportTimeoutError(f"no complete answer within {self.config.timeout:g} s.", endpoint=label)
+        return TransportError(f"the connection broke before the answer was complete ({text}).", endpoint=label)
 
-    def _settle(
-        self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError
-    ) -> A2EError:
+    def _settle(self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError) -> A2EError:
         if endpoint.provisional and isinstance(failure, NotFoundError | DecodeError):
             failure.args = (f"{failure} This row was never publicly documented; its form here is a guess.",)
         if not endpoint.paid or not started_unknown(failure):
@@ -245,11 +246,7 @@ class Transport:
         sent: dict[str, Any] = msgspec.json.decode(body or b"{}")
         sent.pop("webhook_token", None)
         at = datetime.fromtimestamp(began, UTC).isoformat(timespec="milliseconds")
-        where = (
-            f"{endpoint.noun}.records()"
-            if endpoint.listed
-            else "account.history() (this group has no records)"
-        )
+        where = f"{endpoint.noun}.records()" if endpoint.listed else "account.history() (this group has no records)"
         return SubmissionUncertainError(
             f"sent at {at}, but no readable answer came ({failure.message}) The task may exist and may have cost "
             f"coins, so it was not sent again. Look in {where}, from that time on, for {sent}",

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from itertools import pairwise
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_readings_grow_apart_with_age() -> None:
     service = Service(lambda _: 600.0)
     stepped(finish(service, ["a"]))
     times = [time for time, _ in service.times]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert 0.5 <= gaps[0] <= 1.5
     assert max(gaps) <= 15.5
     assert gaps[-1] >= 14.5

@@ -1,7 +1,7 @@
 """One module per group of endpoints; `GROUPS` lists them in the order of the service's documentation."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async.groups.account import Account
@@ -38,4 +38,4 @@ def endpoints(*groups: type[Group]) -> Iterator[Endpoint[..., Any]]:
             if isinstance(item, Endpoint):
                 yield item
             elif isinstance(item, subgroup):
-                yield from endpoints(item.group)
+                yield from endpoints(cast("subgroup[Group]", item).group)

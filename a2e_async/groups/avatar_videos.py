@@ -207,9 +207,7 @@ class AvatarVideos(Group):
         ``deadline`` is in seconds, over all of it. Raises what awaiting a task raises.
         """
         began = time.monotonic()
-        speech = await self.caller.call(
-            Voices.speak, Speak(text=text, tts_id=tts_id, user_voice_id=user_voice_id)
-        )
+        speech = await self.caller.call(Voices.speak, Speak(text=text, tts_id=tts_id, user_voice_id=user_voice_id))
         video = await self.start(anchor_id=anchor_id, anchor_type=anchor_type, audio_url=speech, title=title)
         left = None if deadline is None else max(0.001, deadline - (time.monotonic() - began))
         return await self.caller.finish(video, deadline=left)

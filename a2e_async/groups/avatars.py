@@ -135,6 +135,4 @@ AVATAR = TaskKind(
     running=Avatars.processing,
     records=Avatars.records,
 )
-CONTINUED_AVATAR = TaskKind(
-    "continued_avatar", start=Avatars.continue_training, detail=Avatars.continued_detail
-)
+CONTINUED_AVATAR = TaskKind("continued_avatar", start=Avatars.continue_training, detail=Avatars.continued_detail)

@@ -1,7 +1,7 @@
 """Streaming avatars: a room with an avatar that listens and speaks. Contract 3.12."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -113,7 +113,7 @@ class Streaming(Group):
     """Leave a room; unused time is refunded."""
 
     @asynccontextmanager
-    async def room(self, avatar_id: str, expire_seconds: int | None = None) -> AsyncIterator[Room]:
+    async def room(self, avatar_id: str, expire_seconds: int | None = None) -> AsyncGenerator[Room]:
         """Open a room and leave it in any case, also on an error or when cancelled: forgetting it costs coins."""
         token = await self.enter(avatar_id=avatar_id, expire_seconds=expire_seconds)
         try:

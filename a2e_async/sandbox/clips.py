@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from a2e_async.sandbox.frames import Draw
 
 
-def mark_clip(
-    video: Path, out: Path, label: str, draw: Draw, *, blurred: float = 0, sound: Path | None = None
-) -> None:
+def mark_clip(video: Path, out: Path, label: str, draw: Draw, *, blurred: float = 0, sound: Path | None = None) -> None:
     """Write a labelled H.264 MP4 of the same size and frame times, `blurred` as in Overlay; MediaError.
 
     Sound that is longer than the clip is cut off at its end; where it is shorter, silence follows.

@@ -135,9 +135,7 @@ class Overlay:
     `blurred` is the share of the height, at the lower edge, that is blurred below the marks.
     """
 
-    def __init__(
-        self, first: VideoFrame, draw: Draw, steps: tuple[Step, ...] = (), *, blurred: float = 0
-    ) -> None:
+    def __init__(self, first: VideoFrame, draw: Draw, steps: tuple[Step, ...] = (), *, blurred: float = 0) -> None:
         from av import VideoFormat, VideoFrame
         from av.filter import Graph
 
@@ -179,9 +177,7 @@ class Overlay:
             yield drawn
 
 
-def encoder(
-    sink: OutputContainer, rate: Fraction | int, size: Size, time_base: Fraction | None = None
-) -> VideoStream:
+def encoder(sink: OutputContainer, rate: Fraction | int, size: Size, time_base: Fraction | None = None) -> VideoStream:
     """Add an H.264 stream; a time base of the input's keeps a variable frame rate as it is."""
     stream = sink.add_stream("libx264", rate, options={"preset": "ultrafast", "crf": "27"})
     stream.width, stream.height = size

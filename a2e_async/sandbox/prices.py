@@ -32,6 +32,7 @@ def avatar_video(seconds: int) -> float:
     """Return 10 coins for each started 10 s of sound."""
     return 10.0 * max(1, ceil(seconds / 10))
 
+
 DIAMOND = float(COINS_PER_DIAMOND)
 """An avatar from a picture, and further training: a diamond, says the service. Coins do as well: invented."""
 

@@ -1,4 +1,4 @@
-"""Commands that read: credits and endpoints; and how every command fails."""
+"""`a2e credits`, and how every command fails."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import socket
 
 import pytest
 
-from a2e_async.groups import endpoints
 from a2e_async.sandbox import sandbox_thread
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -25,26 +24,6 @@ def test_large_and_broken_amounts_are_written_out(a2e, serve):
     with sandbox_thread(coins=12_345_678.5) as rich:
         serve(rich)
         assert a2e("credits").out == "12345678.50 coins, 0 diamonds\n"
-
-
-def test_endpoints_lists_what_the_sdk_declares(a2e):
-    rows = a2e("endpoints", "--json").json[0]
-    assert [row["path"] for row in rows] == [endpoint.path for endpoint in endpoints()]
-    assert len({row["name"] for row in rows}) == len(rows)
-    (add,) = [row for row in rows if row["name"] == "face_swap.tasks.add"]
-    assert list(add) == ["name", "method", "path", "paid", "provisional", "parameters"]
-    assert (add["method"], add["path"], add["paid"]) == ("POST", "/api/v1/userFaceSwapTask/add", True)
-    assert add["parameters"][0] == {"name": "name", "wire": "name", "place": "body", "required": True}
-    (detail,) = [row for row in rows if row["name"] == "face_swap.tasks.detail"]
-    assert detail["parameters"] == [{"name": "id", "wire": "_id", "place": "path", "required": True}]
-
-
-def test_endpoints_has_a_line_for_each(a2e):
-    ran = a2e("endpoints")
-    assert len(ran.out.splitlines()) == len(list(endpoints()))
-    (line,) = [line for line in ran.out.splitlines() if line.startswith("face_swap.tasks.add ")]
-    assert line.split()[1:5] == ["POST", "/api/v1/userFaceSwapTask/add", "[paid]", "name*"]
-    assert any("[provisional]" in line for line in ran.out.splitlines())
 
 
 def test_no_key(a2e, monkeypatch):

@@ -43,7 +43,9 @@ def test_swap_without_an_answer_says_that_a_job_may_exist(start, slow, tmp_path)
     process.interrupt()
     ran = process.ended()
     assert ran.code == 130
-    assert ran.err == "a2e: interrupted. The job may have started: look for 'clip' in the account's swaps.\n"
+    assert ran.err == (
+        "a2e: interrupted. The job may have started. To look: a2e call face_swap.tasks.records\n"
+    )
 
 
 def test_watch_names_what_is_left(start, slow, tmp_path):

@@ -72,9 +72,7 @@ async def test_a_public_file_is_copied() -> None:
 
 async def test_an_upload_url() -> None:
     async with scene("stepped") as s:
-        slot = await s.a2e.account.upload_url(
-            key="a.jpg", content_type="image/jpeg", file_size=3, expires_in=60
-        )
+        slot = await s.a2e.account.upload_url(key="a.jpg", content_type="image/jpeg", file_size=3, expires_in=60)
 
         assert (type(slot), slot.bucket, slot.expires_in) == (UploadSlot, "3days-apac", 60.0)
         assert slot.key.endswith("/a.jpg")

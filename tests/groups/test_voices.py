@@ -91,6 +91,6 @@ async def test_no_recording_is_refused_here() -> None:
     async with scene("stepped") as s:
         with pytest.raises(RequestError, match="voice_urls"):
             await s.a2e.voices.start(name="mine", voice_urls=[])
-        with pytest.raises(RequestError, match="voice_urls: .*holds a space"):
+        with pytest.raises(RequestError, match=r"voice_urls: .*holds a space"):
             await s.a2e.voices.start(name="mine", voice_urls=["http://a/b c.wav"])
         assert not s.account.requests

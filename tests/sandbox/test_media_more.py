@@ -142,9 +142,7 @@ def test_tiny_clips(tmp_path: Path, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", RENDERINGS)
-def test_without_the_extra_the_bytes_pass_through(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_without_the_extra_the_bytes_pass_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     assert RENDERINGS[name](CLIP, tmp_path / "out.mp4") == "passthrough"
     assert (tmp_path / "out.mp4").read_bytes() == CLIP.read_bytes()

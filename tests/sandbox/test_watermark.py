@@ -72,9 +72,7 @@ async def test_quote(call):
 def test_the_mark_lies_where_it_was_asked_for(tmp_path, position, kind):
     Image.new("RGB", (400, 300), "black").save(tmp_path / "in.png")
     Image.new("RGB", (40, 20), "red").save(tmp_path / "mark.png")
-    mark = Watermark(
-        "mine", tmp_path / "mark.png" if kind == "image" else None, 0, (255, 0, 0), position, 0.2
-    )
+    mark = Watermark("mine", tmp_path / "mark.png" if kind == "image" else None, 0, (255, 0, 0), position, 0.2)
     assert render_watermark(tmp_path / "in.png", tmp_path / "out.jpg", "x", mark) == "rendered"
     with Image.open(tmp_path / "out.jpg") as image:
         above = image.convert("RGB").crop((0, 0, 400, 260))

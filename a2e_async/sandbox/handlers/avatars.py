@@ -4,7 +4,7 @@ from pathlib import Path
 
 from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
-from a2e_async.sandbox.anchors import LIP_SYNC, TWIN_ID, anchor_of
+from a2e_async.sandbox.anchors import LIP_SYNC, TWIN, TWIN_ID, anchor_of
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, page_of, task_group
 from a2e_async.sandbox.life import USUAL, Task
@@ -14,7 +14,7 @@ from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.sniff import sniff
 from a2e_async.sandbox.wire import Refusal
 
-TWIN, VOICE = "userVideoTwin", "userVoice"
+VOICE = "userVoice"
 _START, _CONTINUE = f"/api/v1/{TWIN}/startTraining", f"/api/v1/{TWIN}/continueTranining"
 _RIGHT_SPELLING = f"/api/v1/{TWIN}/continueTraining"
 _PREVIEW_SECONDS = 4.0
@@ -100,9 +100,7 @@ async def clone_voice(call: Call) -> object:
         "denoise": False,
         "enhance_voice_similarity": False,
     }
-    draft = Draft(
-        noun=VOICE, coins=prices.VOICE_FROM_AVATAR, span=(0, 0), fields=voice, inputs=(), suffix="wav"
-    )
+    draft = Draft(noun=VOICE, coins=prices.VOICE_FROM_AVATAR, span=(0, 0), fields=voice, inputs=(), suffix="wav")
     made = call.account.start(draft)
     return {"_id": made.id, "name": fields["name"], "current_status": "completed", "coins": made.coins}
 

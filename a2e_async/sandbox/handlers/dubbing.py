@@ -45,9 +45,7 @@ def _render(task: Task, out: Path) -> How:
     [source] = task.input_files()
     spoken, fields = out.with_suffix(".wav"), task.wire_fields()
     try:
-        text = (
-            f"This is a sandbox. Nothing was dubbed from {fields['source_lang']} to {fields['target_lang']}."
-        )
+        text = f"This is a sandbox. Nothing was dubbed from {fields['source_lang']} to {fields['target_lang']}."
         synthesize(text, spoken)
         return render_dubbing(source, out, task.id, audio=spoken)
     finally:
@@ -56,6 +54,4 @@ def _render(task: Task, out: Path) -> How:
 
 QUOTES[_START] = _price
 RENDERERS[DUBBING] = _render
-task_group(
-    Kind(DUBBING, generic, generic), listing="allRecords", running="allProcessing", batch=False, limit=None
-)
+task_group(Kind(DUBBING, generic, generic), listing="allRecords", running="allProcessing", batch=False, limit=None)

@@ -114,9 +114,7 @@ def _stream(text: str, whole: dict[str, str]) -> web.Response:
 
 
 def _render(task: Task, out: Path) -> How:
-    return render_still(
-        task.input_files()[0], out, task.id, seconds=int(str(task.wire_fields()["video_time"]))
-    )
+    return render_still(task.input_files()[0], out, task.id, seconds=int(str(task.wire_fields()["video_time"])))
 
 
 QUOTES[f"{_PATH}/start"] = _price
