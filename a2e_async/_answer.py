@@ -243,7 +243,7 @@ def page(record: type[T]) -> Answer[Page[T]]:
 
 
 def several(record: type[T]) -> Answer[list[T]]:
-    """Records as a list, also where the service answers a lone one without its list."""
+    """Read records as a list, also where the service answers a lone one without its list."""
 
     def pick(data: T | list[T] | None, body: bytes) -> list[T]:
         if data is None:
@@ -254,7 +254,7 @@ def several(record: type[T]) -> Answer[list[T]]:
 
 
 def text() -> Answer[str]:
-    """A bare string, as a few rows answer (contract 5)."""
+    """Read a bare string, as a few rows answer (contract 5)."""
 
     def pick(data: str | None, _body: bytes) -> str:
         if not data:
@@ -265,7 +265,7 @@ def text() -> Answer[str]:
 
 
 def plain() -> Answer[object]:
-    """Whatever JSON it is, for rows whose answer was never public."""
+    """Take whatever JSON it is, for rows whose answer was never public."""
     return Answer(None, Any, lambda data, _body: data)
 
 

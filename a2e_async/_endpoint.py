@@ -77,6 +77,7 @@ class Endpoint(Generic[P, R]):
         paid: bool = False,
         safe: bool = False,
         provisional: bool = False,
+        also: str = "",
     ) -> None:
         self.method = method
         self.path = path if path.startswith("/api/") else "/api/v1" + path
@@ -85,6 +86,8 @@ class Endpoint(Generic[P, R]):
         self.paid = paid
         self.safe = safe or method != "POST"
         self.provisional = provisional
+        self.also = also and "/api/v1" + also
+        """Another spelling of the path, tried where the first is unknown."""
         self.label = f"{method} {self.path}"
         self.name = self.noun = ""
         self.listed = False
@@ -232,9 +235,10 @@ def post(  # noqa: PLR0913 - see Endpoint
     paid: bool = False,
     safe: bool = False,
     provisional: bool = False,
+    also: str = "",
 ) -> Endpoint[P, R]:
-    """Declare a POST. ``paid``: costs coins. ``safe``: may be repeated. ``provisional``: not documented."""
-    return Endpoint("POST", path, request, answer, paid=paid, safe=safe, provisional=provisional)
+    """Declare a POST. ``paid``: may cost coins. ``safe``: may be repeated. ``provisional``: never documented."""
+    return Endpoint("POST", path, request, answer, paid=paid, safe=safe, provisional=provisional, also=also)
 
 
 def put(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:

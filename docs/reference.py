@@ -14,6 +14,7 @@ from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async._wire import Reply, Request
 from a2e_async.files import Files
 from a2e_async.groups import GROUPS
+from a2e_async.sandbox.handlers import HANDLERS
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
 from docs.describe import (
     MARKS,
@@ -145,9 +146,16 @@ def endpoint_section(group: type[Group], endpoint: Endpoint[..., Any]) -> str:
         *(_life(kind) for kind in KINDS.values() if kind.start is endpoint),
         _errors(endpoint),
         f"```python\n{example_of(endpoint)}\n```",
+        "" if served(endpoint) else "The sandbox does not serve this row, so the example runs at the service only.",
         _evidence(endpoint),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def served(endpoint: Endpoint[..., Any]) -> bool:
+    """Tell whether the sandbox has a handler for an endpoint's row."""
+    row = evidence_of(endpoint)
+    return (row.method, row.served_path or "") in HANDLERS
 
 
 def _provision(endpoint: Endpoint[..., Any]) -> str:

@@ -25,12 +25,14 @@ LEFT_OUT = {
     "POST /api/v1/video/send_tts: turnstile_token": _WEB,
     "POST /api/v1/video/send_tts: captchaVerifyParam": _WEB,
     "POST /api/v1/userVideoTwin/startTraining: x-lang": "a header, sent with every request",
-    "POST /api/v1/userVideoTwin/continueTraining": "the other spelling of a row that is declared",
+    "POST /api/v1/userVideoTwin/continueTraining": "the other spelling of a declared row, which falls back to it",
     "POST /api/v1/custom_avatar/add": _BODY,
     "POST /api/v1/custom_avatar/list": _BODY,
     "POST /api/v1/custom_avatar/del": _BODY,
     "PUT /api/v1/custom_avatar/{_id}": _BODY,
     "POST /api/v1/userVideoTwin/upload": _BODY,
+    "GET /api/v1/userVideoTwin/uploadStatus": "belongs to upload; its answer was never documented",
+    "POST /api/v1/userVideoTwin/eyeContact": "its answer was never documented",
     "POST /api/v1/userVideoTwin/training": "an older form of startTraining; " + _BODY,
 }
 """What the contract has and we do not declare, a row or one of its parameters, with the reason."""

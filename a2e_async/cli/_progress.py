@@ -52,7 +52,7 @@ async def _tick(display: Display, counts: Callable[[], Counts]) -> None:
 def _display(total: int | None) -> Display:
     if sys.stderr.isatty():
         try:
-            from a2e_async.cli._rich import Bars  # noqa: PLC0415 - rich is an extra
+            from a2e_async.cli._rich import Bars
         except ImportError:
             pass
         else:

@@ -191,7 +191,7 @@ class AvatarVideos(Group):
     auto_public_pool = post("/video/auto-public-pool", PublicPool, one(PublicPoolState), safe=True)
     """Let every job use the shared pool when dedicated lines are busy."""
 
-    async def say(
+    async def say(  # noqa: PLR0913 - each is one choice of the speaker
         self,
         text: str,
         *,

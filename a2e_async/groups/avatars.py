@@ -58,13 +58,6 @@ class AvatarQuery(PageQuery):
     status: Literal["pending", "processing", "completed", "failed"] | None = None
 
 
-class EyeContact(Request):
-    """A training whose avatar is to look at the viewer."""
-
-    id: str | None = field(default=None, name="_id")
-    """Record id, 24 hex digits."""
-
-
 class Avatars(Group):
     """Avatars of your own."""
 
@@ -73,7 +66,9 @@ class Avatars(Group):
     start = post("/userVideoTwin/startTraining", StartAvatar, one(Avatar), paid=True)
     """Train an avatar. Free from a video, a diamond from a picture; never blindly sent twice."""
 
-    continue_training = post(_sic.CONTINUE_TRAINING, ById, one(ContinuedAvatar), paid=True)
+    continue_training = post(
+        _sic.CONTINUE_TRAINING, ById, one(ContinuedAvatar), paid=True, also="/userVideoTwin/continueTraining"
+    )
     """Train a personalized lip-sync model. Costs a diamond, so it is never blindly sent twice."""
 
     remove = post("/userVideoTwin/remove", ById, nothing(), safe=True)
@@ -102,12 +97,6 @@ class Avatars(Group):
 
     retry = post("/userVideoTwin/retry", ById, nothing(), paid=True, provisional=True)
     """Try a failed training again. Its body was never public."""
-
-    eye_contact = post("/userVideoTwin/eyeContact", EyeContact, plain(), paid=True)
-    """Have an avatar look at the viewer; the answer's shape is not public."""
-
-    upload_status = get("/userVideoTwin/uploadStatus", Nothing, plain())
-    """How an upload stands; the answer's shape is not public."""
 
     tags = get("/custom_avatar/all_tags", Nothing, plain())
     """Tags of custom avatars; the answer's shape is not public."""

@@ -148,7 +148,7 @@ def test_a_paid_call_whose_answer_was_lost(a2e, sandbox):
     assert len(sandbox.account(KEY).tasks) == 1
 
 
-@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: f"{endpoint.noun}.{endpoint.name}")
+@pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: f"{endpoint.noun}.{endpoint.name}")
 def test_every_endpoint_is_within_reach(a2e, sandbox, endpoint):
     name = f"{endpoint.noun}.{endpoint.name}"
     parameters = endpoint.signature().parameters.items()

@@ -6,6 +6,7 @@ import pytest
 
 from a2e_async import A2ESession
 from a2e_async.groups.face_swap import AddSwap, FaceSwapTasks
+from a2e_async.tasks import KINDS
 from tests.cli.conftest import KEY
 
 
@@ -89,3 +90,34 @@ def test_wrong_key_is_said_once(a2e, ids, monkeypatch):
     ran = a2e("watch", "face_swap", *ids)
     assert ran.code == 1
     assert "Check A2E_API_KEY" in ran.error
+
+
+@pytest.fixture
+def started(a2e, sandbox):
+    """Start a task of each kind; return the ids by kind."""
+    name, face, video = "name=n", f"face_url={sandbox.face_url}", f"video_url={sandbox.video_url}"
+    speech = a2e("say", "Hello", "-o", "speech.wav", "--json").json[0]["url"]
+    anchor = a2e("call", "avatar_videos.characters", "type=public").json[0][0]["_id"]
+    image, source = f"image_url={sandbox.face_url}", f"source_url={sandbox.video_url}"
+    starts = {
+        "face_swap": ["face_swap.tasks.add", name, face, video],
+        "face_swap_preview": ["face_swap.previews.add", face, video],
+        "voice_clone": ["voices.start", name, f"voice_urls={speech}"],
+        "avatar_video": ["avatar_videos.start", f"anchor_id={anchor}", "anchor_type=0", f"audio_url={speech}"],
+        "avatar": ["avatars.start", name, "gender=male", video],
+        "dubbing": ["dubbing.start", name, source, "source_lang=auto", "target_lang=fr"],
+        "image_to_video": ["image_to_video.start", image],
+        "caption_removal": ["caption_removal.start", name, source],
+    }
+    return {kind: a2e("call", *words).json[0]["_id"] for kind, words in starts.items()}
+
+
+def test_every_kind_is_known(a2e, started):
+    started["continued_avatar"] = started["avatar"]
+    assert started.keys() == KINDS.keys()
+    for kind in sorted(started, key="continued_avatar".__eq__):
+        if kind == "continued_avatar":
+            a2e("call", "avatars.continue_training", f"id={started[kind]}")
+        ran = a2e("watch", kind, started[kind])
+        assert (ran.code, ran.out.split()[:2]) == (0, [started[kind], "done"]), kind
+        assert "None" not in ran.out

@@ -2,10 +2,11 @@
 
 import pytest
 
-from a2e_async import APIError, NotFoundError, ProvisionalEndpointWarning, RequestError, TaskState
+from a2e_async import AVATAR, APIError, NotFoundError, ProvisionalEndpointWarning, RequestError, TaskState
 from a2e_async.groups.avatar_videos import AvatarVideo, CaptionStyle, Character
 from a2e_async.groups.avatars import Avatar, StartAvatar
 from a2e_async.groups.backgrounds import Background
+from a2e_async.sandbox import Rule
 from tests.groups.test_voices import speech
 from tests.service import Scene, scene
 
@@ -60,8 +61,6 @@ async def test_lip_sync_models_are_provisional() -> None:
 
 async def test_a_provisional_row_that_is_not_there_says_what_it_is() -> None:
     async with scene("stepped") as s:
-        from a2e_async.sandbox import Rule  # noqa: PLC0415
-
         s.account.fault(Rule("status", path="*allCustomLipsync", status=404))
         with (
             pytest.warns(ProvisionalEndpointWarning),
@@ -118,6 +117,17 @@ async def test_a_training_from_start_to_removal() -> None:
         await s.a2e.avatars.remove(id=task.id)
         with pytest.raises(NotFoundError):
             await s.a2e.avatars.detail(id=task.id)
+
+
+async def test_a_server_that_spells_right_is_understood() -> None:
+    async with scene(coins=500) as s:
+        task = await s.a2e.run(AVATAR, name="me", gender="male", video_url=s.sandbox.video_url)
+        s.account.fault(Rule("status", path="*continueTranining", status=404))
+        assert (await s.a2e.avatars.continue_training(id=task.id)).id == task.id
+        assert s.sent("POST", "continueTra") == [404, 200]
+        s.account.fault(Rule("status", path="*continueTraining", status=404, body='{"code": 1001, "msg": "no such"}'))
+        with pytest.raises(NotFoundError, match="no such"):
+            await s.a2e.avatars.continue_training(id=task.id)
 
 
 @pytest.mark.parametrize("given", [{}, {"video_url": "https://a.b/c.mp4", "image_url": "https://a.b/c.jpg"}])

@@ -65,6 +65,7 @@ async def test_a_clone_is_listed_renamed_spoken_with_and_removed() -> None:
         training = await clone(s)
         assert training.state is TaskState.QUEUED
         voice = await s.a2e.watch(training)
+        assert voice.language == "en-US", "from the header that goes with every request"
         assert [v.id for v in await s.a2e.voices.records()] == [voice.id]
         await s.a2e.voices.rename(id=voice.id, name="other")
         assert (await s.a2e.voices.detail(id=voice.id)).name == "other"

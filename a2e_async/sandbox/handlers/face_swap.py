@@ -162,7 +162,7 @@ def _preview(call: Call, task: Task) -> dict[str, object]:
 
 def _render(task: Task, out: Path) -> How:
     # Imported late: the codecs behind it take half a second to load, and many runs never ask for a result.
-    from a2e_async.sandbox.media import render_face_swap  # noqa: PLC0415
+    from a2e_async.sandbox.media import render_face_swap
 
     face, video = task.input_files()
     return render_face_swap(face, video, out, task.id)
