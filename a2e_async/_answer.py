@@ -261,12 +261,12 @@ def text() -> Answer[str]:
             raise _MisfitError("no text in it")
         return data
 
-    return Answer(None, str, pick)
+    return Answer(str, str, pick)
 
 
 def plain() -> Answer[object]:
     """Take whatever JSON it is, for rows whose answer was never public."""
-    return Answer(None, Any, lambda data, _body: data)
+    return Answer(object, Any, lambda data, _body: data)
 
 
 def nothing() -> Answer[None]:

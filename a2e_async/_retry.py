@@ -7,6 +7,8 @@ import backoff
 from a2e_async.config import RetryPolicy
 from a2e_async.errors import A2EError, APIError, RateLimitError, ServerError, TransportError
 
+NOT_IMPLEMENTED = 501
+
 
 def repeatable(error: A2EError, *, safe: bool) -> bool:
     """Tell whether sending the same request again may help and cannot pay twice."""
@@ -14,7 +16,7 @@ def repeatable(error: A2EError, *, safe: bool) -> bool:
         return True
     if isinstance(error, TransportError):
         return safe or not error.sent
-    return safe and isinstance(error, ServerError)
+    return safe and isinstance(error, ServerError) and error.http_status != NOT_IMPLEMENTED
 
 
 def started_unknown(error: A2EError) -> bool:
@@ -23,7 +25,8 @@ def started_unknown(error: A2EError) -> bool:
         return error.sent
     if isinstance(error, APIError):
         # A gateway says 408 when it gave up on the answer, not only when the request was late.
-        return isinstance(error, ServerError) or error.http_status == 408  # noqa: PLR2004
+        lost = isinstance(error, ServerError) or error.http_status == 408  # noqa: PLR2004
+        return lost and error.http_status != NOT_IMPLEMENTED
     return True
 
 

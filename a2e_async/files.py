@@ -65,14 +65,14 @@ class Files:
         self,
         path: str | os.PathLike[str],
         *,
-        accept: Sequence[str] = ("picture", "video"),
+        accept: Sequence[str] = ("picture", "video", "audio"),
         field: str = "path",
         on_progress: Progress | None = None,
     ) -> str:
         """Upload a file and return its public URL, valid for about three days.
 
         The same content is uploaded once a day and session, however often it is asked for. ``accept`` lists
-        ``picture`` and ``video``; what the file is not raises `RequestError` naming ``field``. The service prices
+        ``picture``, ``video`` and ``audio``; what the file is not raises `RequestError` naming ``field``. The service prices
         presigned uploads (contract 1.6).
         """
         return await self.send(await self.inspect(path, accept=accept, field=field), on_progress)
@@ -81,7 +81,7 @@ class Files:
         self,
         path: str | os.PathLike[str],
         *,
-        accept: Sequence[str] = ("picture", "video"),
+        accept: Sequence[str] = ("picture", "video", "audio"),
         field: str = "path",
     ) -> LocalFile:
         """Look into a file without sending it; raise `RequestError` for what `upload` would refuse."""

@@ -4,18 +4,21 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from a2e_async._endpoint import Endpoint
 from a2e_async.sandbox.contract import Row
 from a2e_async.tasks import TaskState, state_of
+from docs.markup import link
 
 MARKS = {
     "E1": "the source document: the vendor's page *Add User Face Swap Task* with its list of 66 entries",
@@ -35,11 +38,12 @@ class MissingError(Exception):
 
 
 class Life(msgspec.Struct, frozen=True):
-    """The status words of a task."""
+    """The status words of a task, and where its result is."""
 
     running: tuple[str, ...]
     succeeded: tuple[str, ...]
     failed: tuple[str, ...]
+    result_field: str
 
     def states(self) -> dict[TaskState, list[str]]:
         """Return the words by the state that they mean."""
@@ -56,11 +60,18 @@ class Evidence(Row, frozen=True):
     evidence: str = ""
     task: Life | None = None
 
+    def marks(self) -> str:
+        """Return the marks of the sources, with what each tells."""
+        return _named(self.evidence) or "none"
+
     def remarks(self) -> str:
         """Return the notes, less the sentences that speak of sources by marks only."""
-        text = self.notes.replace("The seed", "The source document").replace("the seed", "the source document")
-        sentences = re.split(r"(?<=[.!])\s+", text)
+        sentences = re.split(r"(?<=[.!])\s+", _named(self.notes))
         return " ".join(s for s in sentences if re.match(r"[A-Z]", s) and "'s /" not in s)
+
+
+def _named(text: str) -> str:
+    return text.replace("The seed", "The source document").replace("the seed", "the source document")
 
 
 @cache
@@ -72,9 +83,7 @@ def _contract() -> tuple[Evidence, ...]:
 def evidence_of(endpoint: Endpoint[..., Any]) -> Evidence:
     """Return the row that an endpoint declares, by its own address or by another of its addresses."""
     rows = [row for row in _contract() if f"{row.method} {row.served_path}" == endpoint.label]
-    others = [
-        row for row in _contract() if endpoint.label in {f"{o.method} {o.path}" for o in row.alternatives}
-    ]
+    others = [row for row in _contract() if endpoint.label in {f"{o.method} {o.path}" for o in row.alternatives}]
     return (rows + others)[0]
 
 
@@ -84,7 +93,8 @@ def shape_of(endpoint: Endpoint[..., Any]) -> str:
 
 
 @cache
-def _class(cls: type) -> ast.ClassDef | None:
+def class_node(cls: type) -> ast.ClassDef | None:
+    """Return the source of a class; None for what is not written in a module."""
     source = sys.modules[cls.__module__].__file__
     if source is None:
         return None
@@ -96,16 +106,23 @@ def attribute_docs(cls: type) -> dict[str, str]:
     """Return the docstrings that stand below the attributes of a class, inherited ones included."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        node = _class(base) if base.__module__.startswith("a2e_async") else None
-        for line, after in zip(node.body, node.body[1:], strict=False) if node else ():
-            target = line.target if isinstance(line, ast.AnnAssign) else None
-            if isinstance(line, ast.Assign):
-                target = line.targets[0]
-            if isinstance(target, ast.Name):
-                found.pop(target.id, None)
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                    found[target.id] = inspect.cleandoc(str(after.value.value))
-    return {name: prose(text) for name, text in found.items()}
+        node = class_node(base) if base.__module__.startswith("a2e_async") else None
+        for name, text in _described(node) if node else ():
+            found.pop(name, None)
+            if text:
+                found[name] = prose(inspect.cleandoc(text))
+    return found
+
+
+def _described(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    makers = [part.body for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+    for body in (node.body, *makers):
+        for line, after in pairwise([*body, ast.Pass()]):
+            target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
+            name = getattr(target, "id", None) or getattr(target, "attr", None)
+            told = after.value if isinstance(after, ast.Expr) else None
+            if name:
+                yield name, str(told.value) if isinstance(told, ast.Constant) else ""
 
 
 def own_doc(cls: type, name: str) -> str:
@@ -125,8 +142,8 @@ def doc_of(item: object) -> str:
 
 
 def prose(text: str) -> str:
-    """Turn a docstring into Markdown."""
-    return text.replace("``", "`")
+    """Turn a docstring into Markdown, less its references to the sections of another document."""
+    return re.sub(r"\s*\(contract [^)]*\)", "", text).replace("``", "`")
 
 
 class Kind(NamedTuple):
@@ -161,17 +178,17 @@ def _flat(hint: Any) -> list[Any]:
 
 def _words(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _words(args[0])
-    if origin in {Union, UnionType}:
-        return " or ".join(_words(arg) for arg in args if arg not in {NoneType, PathLike})
-    if origin is Literal:
-        return " or ".join(f"`{arg!r}`" for arg in args)
+    if isinstance(hint, TypeVar) or origin is Annotated:
+        return _words(args[0] if args else hint.__bound__)
+    if origin in {Union, UnionType, Literal}:
+        words = [f"`{arg!r}`" if origin is Literal else _words(arg) for arg in args if arg not in {NoneType, PathLike}]
+        return " or ".join(words)
     if origin is list:
         return f"list of {_words(args[0])}"
-    if origin is dict:
-        return "`dict`"
-    return f"`{hint.__name__}`" if isinstance(hint, type) else f"`{hint}`"
+    plain = origin or hint
+    if isinstance(plain, type) and plain.__module__.startswith("a2e_async.groups"):
+        return link(plain.__name__)
+    return f"`{getattr(plain, '__name__', plain)}`"
 
 
 def _limits(meta: msgspec.Meta, hint: Any) -> str:

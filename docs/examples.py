@@ -5,7 +5,6 @@ import re
 from typing import Any, NamedTuple
 
 import a2e_async
-from a2e_async._answer import Page
 from a2e_async._endpoint import Endpoint
 from a2e_async.groups import endpoints
 from a2e_async.tasks import KINDS, Task
@@ -35,14 +34,18 @@ RUN_STILL = STILL.replace("a2e.image_to_video.start(", "a2e.run(IMAGE_TO_VIDEO, 
 REMOVAL = 'removal = await a2e.caption_removal.start(name="clip", source_url=Path("clip.mp4"))'
 RUN_REMOVAL = REMOVAL.replace("a2e.caption_removal.start(", "a2e.run(CAPTION_REMOVAL, ")
 FAILED_REMOVAL = (
-    REMOVAL.replace('"clip"', '"fail: no captions"')
-    + "\nwith suppress(TaskFailedError):\n    await a2e.watch(removal)"
+    REMOVAL.replace('"clip"', '"fail: no captions"') + "\nwith suppress(TaskFailedError):\n    await a2e.watch(removal)"
 )
 ROOM = """\
 [avatar, *_] = await a2e.streaming.avatars()
 room = await a2e.streaming.enter(avatar_id=avatar.id, expire_seconds=60)"""
 PREVIEW = 'preview = await a2e.face_swap.previews.add(face_url=Path("face.jpg"), video_url=Path("clip.mp4"))'
-PROMPT = {"reference_id": '"r1"', "image_url": 'Path("face.jpg")', "prompt": '"she smiles"', "negative_prompt": '"blur"'}
+PROMPT = {
+    "reference_id": '"r1"',
+    "image_url": 'Path("face.jpg")',
+    "prompt": '"she smiles"',
+    "negative_prompt": '"blur"',
+}
 
 
 class Example(NamedTuple):
@@ -97,14 +100,10 @@ EXAMPLES = {
     "avatars.user_records": PLAIN,
     "avatars.processing": Example({}, TRAIN),
     "avatars.detail": _by_id("avatar", TRAIN),
-    "avatars.continued_detail": _by_id(
-        "avatar", f"{AVATAR}\nawait a2e.avatars.continue_training(id=avatar.id)"
-    ),
+    "avatars.continued_detail": _by_id("avatar", f"{AVATAR}\nawait a2e.avatars.continue_training(id=avatar.id)"),
     "avatars.details": Example({"ids": "[avatar.id]"}, TRAIN),
     "avatars.clone_voice": _by_id("avatar", AVATAR),
     "avatars.retry": _by_id("avatar", FAILED_AVATAR),
-    "avatars.eye_contact": _by_id("avatar", AVATAR),
-    "avatars.upload_status": PLAIN,
     "avatars.tags": PLAIN,
     "backgrounds.records": PLAIN,
     "backgrounds.add": Example({"img_url": 'Path("face.jpg")'}),
@@ -113,14 +112,10 @@ EXAMPLES = {
     "backgrounds.random": PLAIN,
     "face_swap.images.add": Example({"face_url": 'Path("face.jpg")'}),
     "face_swap.images.records": PLAIN,
-    "face_swap.images.remove": _by_id(
-        "face", '[face, *_] = await a2e.face_swap.images.add(face_url=Path("face.jpg"))'
-    ),
+    "face_swap.images.remove": _by_id("face", '[face, *_] = await a2e.face_swap.images.add(face_url=Path("face.jpg"))'),
     "face_swap.previews.add": Example({"face_url": 'Path("face.jpg")', "video_url": 'Path("clip.mp4")'}),
     "face_swap.previews.status": _by_id("preview", PREVIEW),
-    "face_swap.tasks.add": Example(
-        {"name": '"clip"', "face_url": 'Path("face.jpg")', "video_url": 'Path("clip.mp4")'}
-    ),
+    "face_swap.tasks.add": Example({"name": '"clip"', "face_url": 'Path("face.jpg")', "video_url": 'Path("clip.mp4")'}),
     "face_swap.tasks.processing": Example({}, ADD_SWAP),
     "face_swap.tasks.records": Example({}, ADD_SWAP),
     "face_swap.tasks.detail": _by_id("swap", ADD_SWAP),
@@ -134,9 +129,7 @@ EXAMPLES = {
     "dubbing.detail": _by_id("dub", DUB),
     "dubbing.remove": _by_id("dub", DUB),
     "image_to_video.start": Example({"image_url": 'Path("face.jpg")', "prompt": '"she smiles"'}),
-    "image_to_video.start_several": Example(
-        {"image_url": 'Path("face.jpg")', "prompt": '"she smiles"', "number": "2"}
-    ),
+    "image_to_video.start_several": Example({"image_url": 'Path("face.jpg")', "prompt": '"she smiles"', "number": "2"}),
     "image_to_video.detail": _by_id("video", STILL),
     "image_to_video.records": PLAIN,
     "image_to_video.details": Example({"ids": "[video.id]"}, STILL),
@@ -267,7 +260,7 @@ def _use(endpoint: Endpoint[..., Any], call: str) -> str:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", record.__name__).lower()
     is_task = issubclass(record, Task)
     show = f"print({name}.id, {name}.state)" if is_task else f"print({name})"
-    if shape == Page.__name__.lower():
+    if shape == "page":
         return f"async for {name} in {call.replace('(', '.each(', 1)}:\n    {show}"
     if shape != "one":
         return f"for {name} in await {call}:\n    {show}"

@@ -1,21 +1,18 @@
 """Writes the reference: one Markdown page for each group, out of the declarations themselves."""
 
-import ast
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from a2e_async import batch, config, errors, session, watcher
 from a2e_async._endpoint import Endpoint, Group, subgroup
-from a2e_async._wire import Reply, Request
 from a2e_async.files import Files
-from a2e_async.groups import GROUPS
-from a2e_async.sandbox.handlers import HANDLERS
+from a2e_async.groups import GROUPS, endpoints
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
+from docs.classes import class_section, signature, wired
 from docs.describe import (
     MARKS,
     MissingError,
@@ -25,10 +22,10 @@ from docs.describe import (
     hints_of,
     kind_of,
     own_doc,
-    prose,
     shape_of,
 )
 from docs.examples import CONVENIENCES, EXAMPLES, example_of, key_of, script
+from docs.markup import code, heading, link, table
 
 COMMON = (
     session.A2ESession,
@@ -70,64 +67,58 @@ def write(folder: Path) -> list[Path]:
 
 def index_page() -> str:
     """List every endpoint, and say how sure each is."""
-    lines = [
-        "# Reference",
-        "",
-        "Everything on these pages is generated from the declarations that the package sends requests by. What "
-        "belongs to no group is on the page [Session and watching](session.md).",
-        "",
-        "## How sure this is { #evidence }",
-        "",
-        "Nobody here could reach the service. Each endpoint says what it rests on:",
-        "",
-        *_table(("mark", "source"), ((f"**{mark}**", text) for mark, text in MARKS.items())),
-        "",
-        "Confidence is about verb, path and parameters; answers are less well known. An endpoint of confidence low "
-        "or unknown is *provisional*: its first call in a session warns with `ProvisionalEndpointWarning`.",
-        "",
-        "## All endpoints",
-        "",
-    ]
-    found = [(group, endpoint) for group in GROUPS for endpoint in endpoints_of(group)]
-    rows = [(_link(key_of(e), f"{g.noun}.md"), f"`{e.label}`", evidence_of(e).confidence) for g, e in found]
-    return "\n".join([*lines, *_table(("attribute", "request", "confidence"), rows), ""])
+    found = [(group, endpoint) for group in GROUPS for endpoint in endpoints(group)]
+    rows = [(link(key_of(e), f"{g.noun}.md"), f"`{e.label}`", evidence_of(e).confidence) for g, e in found]
+    marks = [(f"**{mark}**", text) for mark, text in MARKS.items()]
+    return f"""\
+# Reference
+
+Everything on these pages is generated from the declarations that the package sends requests by. What belongs to no
+group is on the page [Session and watching](session.md).
+
+## How sure this is {{ #evidence }}
+
+Nobody here could reach the service. Each endpoint says what it rests on:
+
+{table(("mark", "source"), marks)}
+
+Confidence is about verb, path and parameters; answers are less well known. An endpoint of confidence low or unknown is
+*provisional*: its first call in a session warns with `ProvisionalEndpointWarning`.
+
+## All endpoints
+
+{table(("attribute", "request", "confidence"), rows)}
+"""
 
 
 def group_page(group: type[Group]) -> str:
     """Describe a group: its endpoints, what joins them, and the records they answer."""
-    found = list(endpoints_of(group))
     parts = [f"# {group.noun}", doc_of(group)]
-    for inner in (group, *(item.group for item in vars(group).values() if isinstance(item, subgroup))):
+    for inner in _with_inner(group):
         if inner is not group:
-            parts += [f"## {inner.noun} {{ #{_anchor(inner.noun)} }}", doc_of(inner)]
-        parts += [endpoint_section(inner, e) for e in vars(inner).values() if isinstance(e, Endpoint)]
+            parts += [heading(2, inner.noun), doc_of(inner)]
+        own = [endpoint for endpoint in endpoints(group) if endpoint.noun == inner.noun]
+        parts += [endpoint_section(inner, endpoint) for endpoint in own]
         parts += [convenience_section(inner, name, method) for name, method in _conveniences(inner)]
-    parts += [class_section(cls) for cls in _structs(group, found)]
+    parts += [class_section(cls) for cls in _structs(group)]
     return "\n\n".join(parts) + "\n"
+
+
+def _with_inner(group: type[Group]) -> list[type[Group]]:
+    inner: list[subgroup[Any]] = [item for item in vars(group).values() if isinstance(item, subgroup)]
+    return [group, *(item.group for item in inner)]
 
 
 def session_page() -> str:
     """Describe what belongs to no group, and the tree of errors."""
-    parts = ["# Session and watching", "What is not an endpoint: opening a session, files, watching, batches, settings."]
+    parts = ["# Session and watching", "Opening a session, files, watching, batches, settings, errors."]
     parts += [class_section(cls) for cls in COMMON]
     tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nEach error")[0]
-    parts += ["## Errors { #errors }", f"```text\n{inspect.cleandoc(tree)}\n```"]
-    parts += [f"### {cls.__name__} {{ #{_anchor(cls.__name__)} }}\n\n{doc_of(cls)}" for cls in _error_classes()]
+    parts += [heading(2, "Errors"), code(inspect.cleandoc(tree), "text")]
+    for cls in vars(errors).values():
+        if isinstance(cls, type) and issubclass(cls, Exception):
+            parts += [heading(3, cls.__name__), doc_of(cls)]
     return "\n\n".join(parts) + "\n"
-
-
-def _error_classes() -> list[type]:
-    found = [item for item in vars(errors).values() if isinstance(item, type)]
-    return [cls for cls in found if issubclass(cls, Exception | Warning)]
-
-
-def endpoints_of(group: type[Group]) -> Iterator[Endpoint[..., Any]]:
-    """Yield the endpoints of a group and of the groups in it."""
-    for item in vars(group).values():
-        if isinstance(item, Endpoint):
-            yield item
-        elif isinstance(item, subgroup):
-            yield from endpoints_of(item.group)
 
 
 def endpoint_section(group: type[Group], endpoint: Endpoint[..., Any]) -> str:
@@ -136,8 +127,8 @@ def endpoint_section(group: type[Group], endpoint: Endpoint[..., Any]) -> str:
     if name not in EXAMPLES:
         raise MissingError(f"{name} has no example in docs/examples.py")
     parts = [
-        f"### {name} {{ #{_anchor(name)} }}",
-        f"`{endpoint.label}`",
+        heading(3, name),
+        f"`{endpoint.label}`" + (f", or `{endpoint.also}` where that path is unknown" if endpoint.also else ""),
         own_doc(group, endpoint.name),
         _provision(endpoint),
         _parameters(endpoint),
@@ -145,17 +136,10 @@ def endpoint_section(group: type[Group], endpoint: Endpoint[..., Any]) -> str:
         f"**Money and repeats.** {_repeats(endpoint)}",
         *(_life(kind) for kind in KINDS.values() if kind.start is endpoint),
         _errors(endpoint),
-        f"```python\n{example_of(endpoint)}\n```",
-        "" if served(endpoint) else "The sandbox does not serve this row, so the example runs at the service only.",
+        code(example_of(endpoint)),
         _evidence(endpoint),
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def served(endpoint: Endpoint[..., Any]) -> bool:
-    """Tell whether the sandbox has a handler for an endpoint's row."""
-    row = evidence_of(endpoint)
-    return (row.method, row.served_path or "") in HANDLERS
 
 
 def _provision(endpoint: Endpoint[..., Any]) -> str:
@@ -173,7 +157,7 @@ def _parameters(endpoint: Endpoint[..., Any]) -> str:
     found = sorted(endpoint.parameters(), key=lambda p: (not fields[p.name].required, p.name.startswith("webhook")))
     rows = (
         (
-            f"`{p.name}`" + (f"<br>on the wire `{p.wire}`" if p.wire != p.name else ""),
+            wired(p.name, p.wire),
             p.place,
             _kind(hints[p.name]),
             _default(fields[p.name]),
@@ -183,7 +167,7 @@ def _parameters(endpoint: Endpoint[..., Any]) -> str:
     )
     if not found:
         return "Takes no parameters."
-    return "\n".join(_table(("parameter", "place", "type", "default", "meaning"), rows))
+    return table(("parameter", "place", "type", "default", "meaning"), rows)
 
 
 def _kind(hint: Any) -> str:
@@ -196,12 +180,12 @@ def _default(info: msgspec.structs.FieldInfo) -> str:
         return "required"
     if info.default is msgspec.NODEFAULT:
         return "empty"
-    return "–" if info.default is None else f"`{info.default!r}`"
+    return "" if info.default is None else f"`{info.default!r}`"
 
 
 def _returns(endpoint: Endpoint[..., Any]) -> str:
     record = endpoint.answer.record
-    name = _link(record.__name__) if record else ""
+    name = link(record.__name__) if record else ""
     return _RETURNS[shape_of(endpoint)].format(record=name, name=endpoint.name)
 
 
@@ -225,22 +209,18 @@ def _life(kind: TaskKind[..., Any]) -> str:
     task = evidence_of(kind.start).task
     if task is None:
         raise MissingError(f"the contract knows no states of {kind.name}")
-    ways = [("details", "up to 200 ids in a request"), ("running", "a list of what runs"), ("records", "pages of records")]
-    found = [f"`{getattr(kind, name).name}` ({text})" for name, text in ways if getattr(kind, name)]
-    lines = [
-        f"**Task kind `{constant}`.** Start, wait and return the finished task: `await a2e.run({constant}, ...)` with "
-        f"the parameters above; watch one: `a2e.watch({constant}, task_id)`; many: `a2e.batch({constant})`.",
-        "",
-        *_table(
-            ("state", "status words of the service"),
-            ((f"`{s.name}`", ", ".join(f"`{w}`" for w in words)) for s, words in task.states().items()),
-        ),
-        "",
-        f"Rounds of watching read it by {_listed([*found, f'`{kind.detail.name}` (one by one)'])}. A wait without a "
-        f"deadline ends after {kind.patience:g} s. `FAILED` raises `TaskFailedError`, or `ModerationError` where "
-        "moderation stopped it.",
-    ]
-    return "\n".join(lines)
+    ways = {"details": "up to 200 ids in a request", "running": "a list of what runs", "records": "pages of records"}
+    found = [f"`{getattr(kind, name).name}` ({text})" for name, text in ways.items() if getattr(kind, name)]
+    states = [(f"`{state.name}`", ", ".join(f"`{w}`" for w in words)) for state, words in task.states().items()]
+    return f"""\
+**Task kind `{constant}`.** Start, wait and return the finished task: `await a2e.run({constant}, ...)` with the
+parameters above; watch one: `a2e.watch({constant}, task_id)`; many: `a2e.batch({constant})`.
+
+{table(("state", "status words of the service"), states)}
+
+Rounds of watching read it by {_listed([*found, f"`{kind.detail.name}` (one by one)"])}. A wait without a deadline ends
+after {kind.patience:g} s. A `FAILED` task raises `TaskFailedError`, or `ModerationError` where moderation stopped it.
+The result is, by its name on the wire, {task.result_field}."""
 
 
 def _listed(ways: list[str]) -> str:
@@ -257,15 +237,14 @@ def _errors(endpoint: Endpoint[..., Any]) -> str:
         "ModerationError": endpoint.paid or takes_media,
         "SubmissionUncertainError": endpoint.paid,
     }
-    own = ", ".join(_link(name, "session.md") for name, true in rules.items() if true)
+    own = ", ".join(link(name, "session.md") for name, true in rules.items() if true)
     return f"**Errors** {own + ', and ' if own else ''}[what every call may raise](../errors.md#every-call)."
 
 
 def _evidence(endpoint: Endpoint[..., Any]) -> str:
     row = evidence_of(endpoint)
     where = f"“{row.name}” in the source document, under *{row.group}*" if row.in_seed else "not in the source document"
-    marks = row.evidence or "none"
-    return f"**Evidence** Confidence {row.confidence}; [{marks}](index.md#evidence); {where}. {row.remarks()}".strip()
+    return f"**Evidence** Confidence {row.confidence}; [{row.marks()}](index.md#evidence); {where}. {row.remarks()}".strip()
 
 
 def _conveniences(group: type[Group]) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -280,55 +259,15 @@ def convenience_section(group: type[Group], name: str, method: Callable[..., Any
     if key not in CONVENIENCES:
         raise MissingError(f"{key} has no example in docs/examples.py")
     parts = [
-        f"### {key} {{ #{_anchor(key)} }}",
-        _signature(group, name, f"a2e.{key}"),
+        heading(3, key),
+        signature(group, name, f"a2e.{key}"),
         doc_of(method),
-        f"```python\n{script(CONVENIENCES[key])}\n```",
+        code(script(CONVENIENCES[key])),
     ]
     return "\n\n".join(parts)
 
 
-def _signature(cls: type, name: str, called: str) -> str:
-    tree = ast.parse(Path(str(sys.modules[cls.__module__].__file__)).read_text(encoding="utf-8"))
-    node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
-    functions = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == name]
-    forms = [f for f in functions if any(ast.unparse(d) == "overload" for d in f.decorator_list)] or functions
-    return "```text\n" + "\n".join(_form(form, called) for form in forms) + "\n```"
-
-
-def _form(node: ast.FunctionDef | ast.AsyncFunctionDef, called: str) -> str:
-    arguments = [ast.unparse(part) for part in _arguments(node)]
-    answer = ast.unparse(node.returns) if node.returns else ""
-    yields = any(isinstance(part, ast.Yield) for part in ast.walk(node))
-    managed = any("contextmanager" in ast.unparse(mark) for mark in node.decorator_list)
-    how = "async with " if managed else "async for ... in " if yields else "await "
-    how = how if isinstance(node, ast.AsyncFunctionDef) else ""
-    line = f"{how}{called}({', '.join(arguments)})"
-    if len(line) > 96:  # noqa: PLR2004 - what fits on the page
-        line = f"{how}{called}(\n    " + ",\n    ".join(arguments) + ",\n)"
-    return f"{line} -> {answer}" if answer not in {"", "None"} else line
-
-
-def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
-    found = ast.unparse(node.args)
-    tree = cast("ast.FunctionDef", ast.parse(f"def f({found}): ...").body[0]).args
-    defaults = [None] * (len(tree.args) - len(tree.defaults)) + list(tree.defaults)
-    pairs = list(zip(tree.args, defaults, strict=True))[1:]
-    yield from (_argument(arg, default) for arg, default in pairs)
-    if tree.vararg:
-        yield ast.Name(f"*{ast.unparse(tree.vararg)}")
-    elif tree.kwonlyargs:
-        yield ast.Name("*")
-    yield from (_argument(arg, d) for arg, d in zip(tree.kwonlyargs, tree.kw_defaults, strict=True))
-    if tree.kwarg:
-        yield ast.Name(f"**{ast.unparse(tree.kwarg)}")
-
-
-def _argument(arg: ast.arg, default: ast.expr | None) -> ast.AST:
-    return ast.Name(ast.unparse(arg) + (f" = {ast.unparse(default)}" if default else ""))
-
-
-def _structs(group: type[Group], found: list[Endpoint[..., Any]]) -> list[type]:
+def _structs(group: type[Group]) -> list[type]:
     """Return the classes that a group's page has to explain: answers, what they hold, what it yields."""
     seen: dict[type, None] = {}
 
@@ -342,7 +281,7 @@ def _structs(group: type[Group], found: list[Endpoint[..., Any]]) -> list[type]:
             for inner in hints_of(hint).values() if issubclass(hint, msgspec.Struct) else ():
                 add(inner)
 
-    for endpoint in found:
+    for endpoint in endpoints(group):
         add(endpoint.answer.record)
         for hint in hints_of(endpoint.request).values():
             add(hint)
@@ -350,52 +289,3 @@ def _structs(group: type[Group], found: list[Endpoint[..., Any]]) -> list[type]:
         for hint in get_type_hints(method).values():
             add(hint)
     return list(seen)
-
-
-def class_section(cls: type) -> str:
-    """Describe a class: what it is, its fields, its methods."""
-    level = "##"
-    parts = [f"{level} {cls.__name__} {{ #{_anchor(cls.__name__)} }}", doc_of(cls)]
-    if "__init__" in vars(cls) and not issubclass(cls, Exception) and cls in {session.A2ESession}:
-        parts.append(_signature(cls, "__init__", cls.__name__))
-    rows = _fields(cls)
-    if rows:
-        parts.append("\n".join(_table(("attribute", "type", "meaning"), rows)))
-    for name, item in vars(cls).items():
-        if inspect.isfunction(item) and not name.startswith("_") and name not in {"problem"} and item.__doc__:
-            parts += [f"### {cls.__name__}.{name}", _signature(cls, name, name), doc_of(item)]
-    return "\n\n".join(parts)
-
-
-def _fields(cls: type) -> list[tuple[str, str, str]]:
-    meanings = attribute_docs(cls)
-    if not issubclass(cls, msgspec.Struct):
-        return [(f"`{name}`", "", text) for name, text in meanings.items() if not name.startswith("_")]
-    hints, wires = hints_of(cls), {f.name: f.encode_name for f in msgspec.structs.fields(cls)}
-    shown = [(n, w) for n, w in wires.items() if not n.startswith("_")]
-    rows = [
-        (
-            f"`{name}`" + (f"<br>on the wire `{wire}`" if wire != name and issubclass(cls, Reply | Request) else ""),
-            _kind(hints[name]),
-            meanings.get(name, ""),
-        )
-        for name, wire in shown
-    ]
-    known = {name for base in cls.__mro__ for name, item in vars(base).items() if isinstance(item, property)}
-    for name in sorted(n for n in known if not n.startswith("_") and n != "source"):
-        getter = cast("property", inspect.getattr_static(cls, name)).fget
-        rows.append((f"`{name}`", _kind(get_type_hints(getter).get("return")), prose(inspect.getdoc(getter) or "")))
-    return rows
-
-
-def _table(head: tuple[str, ...], rows: Any) -> list[str]:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return ["| " + " | ".join(cell.replace("\n", " ").replace("|", "\\|") for cell in row) + " |" for row in lines]
-
-
-def _link(name: str, page: str = "") -> str:
-    return f"[`{name}`]({page}#{_anchor(name)})"
-
-
-def _anchor(name: str) -> str:
-    return name.lower().replace(".", "-")

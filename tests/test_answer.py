@@ -335,7 +335,7 @@ ENVELOPES = st.fixed_dictionaries(
     {"code": st.sampled_from([0, "0", 1003, 7]) | JSON, "data": JSON}, optional={"msg": JSON}
 )
 BODIES = st.binary(max_size=80) | st.builds(lambda value: json.dumps(value).encode(), JSON | ENVELOPES)
-ANSWERS = [ONE, MANY, PAGE, NOTHING, *(endpoint.answer for endpoint in endpoints())]
+ANSWERS = [ONE, MANY, PAGE, NOTHING, *(e.answer for e in endpoints() if e.answer.record is not object)]
 
 
 @given(
@@ -357,7 +357,7 @@ def test_any_bytes_give_a_typed_value_or_an_error_of_ours(
         value, told = None, str(error)
         assert told.startswith(WHERE)
     for record in value.items if isinstance(value, Page) else value if isinstance(value, list) else [value]:
-        assert record is None or isinstance(record, Reply)
+        assert record is None or isinstance(record, Reply | str)
         if isinstance(record, Record):
             record.detach()
             assert record.raw["_id"] == record.id

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from a2e_async import A2EError
 from a2e_async._answer import nothing
 from a2e_async._endpoint import get
 from a2e_async._wire import Nothing
@@ -19,7 +18,6 @@ from tests.snippets import ROOT, blocks, run, settle
 
 EXAMPLES = all_examples()
 PAGES = ROOT / "docs" / "pages"
-UNSERVED = {key_of(endpoint) for endpoint in endpoints() if not reference.served(endpoint)}
 WRITTEN = [(page.name, number) for page in sorted(PAGES.glob("*.md")) for number in range(len(blocks(page)))]
 
 
@@ -32,15 +30,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.filterwarnings("ignore::a2e_async.ProvisionalEndpointWarning")
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_in_thread: Sandbox
-) -> None:
+def test_example(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_in_thread: Sandbox) -> None:
     settle(tmp_path, monkeypatch, sandbox_in_thread)
 
-    if name in UNSERVED:
-        with pytest.raises(A2EError, match="the sandbox does not serve this row"):
-            run(EXAMPLES[name], name)
-        return
     run(EXAMPLES[name], name)
 
     called = [entry for entry in sandbox_in_thread.account("sk_known-token").requests if entry.status == 200]
@@ -64,6 +56,17 @@ def test_every_endpoint_is_on_the_page_of_its_group_with_its_example(pages: dict
             assert f"### {key_of(endpoint)} {{" in page
             assert f"`{endpoint.label}`" in page
             assert EXAMPLES[key_of(endpoint)] in page
+
+
+def test_no_example_outlives_its_endpoint() -> None:
+    assert reference.EXAMPLES.keys() == {key_of(endpoint) for endpoint in endpoints()}
+
+
+def test_every_page_is_in_the_navigation(pages: dict[str, str]) -> None:
+    navigation = (ROOT / "docs" / "mkdocs.yml").read_text(encoding="utf-8")
+
+    for page in [*(f"reference/{name}" for name in pages), *(page.name for page in PAGES.glob("*.md"))]:
+        assert f": {page}\n" in navigation
 
 
 def test_every_method_that_joins_endpoints_is_shown(pages: dict[str, str]) -> None:

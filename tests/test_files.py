@@ -82,7 +82,7 @@ async def test_an_upload_that_the_storage_refuses() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read"), (b"", "is empty"), (b"#!/bin/sh\n", "neither picture nor video")],
+    [(None, "cannot be read"), (b"", "is empty"), (b"#!/bin/sh\n", "no media that is known here")],
 )
 async def test_what_cannot_be_media_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "face.jpg"

@@ -30,6 +30,7 @@ CASES: list[tuple[A2EError, bool, bool, bool]] = [
     (TransportError("m"), True, False, True),
     (TransportTimeoutError("m"), True, False, True),
     (ServerError("m", http_status=503), True, False, True),
+    (ServerError("m", http_status=501), False, False, False),
     (DecodeError("m"), False, False, True),
     (APIError("m", http_status=408), False, False, True),
     (APIError("m", http_status=400), False, False, False),

@@ -104,7 +104,7 @@ async def test_a_session_opened_in_another_task_can_be_waited_on() -> None:
     [
         ({"video_url": "https://host/my clip.mp4"}, r"video_url: .*holds a space"),
         ({"face_url": "face.jpg"}, r"face_url: 'face.jpg' is no http\(s\) URL.*pathlib.Path"),
-        ({"face_url": SAMPLES / "CREDITS.md"}, r"face_url: .*neither picture nor video.*JPEG"),
+        ({"face_url": SAMPLES / "CREDITS.md"}, r"face_url: .*no media that is known here.*JPEG"),
         ({"face_url": SAMPLES / "clip.mp4"}, r"face_url: .*video/mp4, but a picture"),
         ({"face_url": SAMPLES / "no.jpg"}, r"face_url: .*cannot be read"),
         ({"name": ""}, r"name: "),

@@ -1,21 +1,22 @@
-"""What the commands take."""
+"""What the commands take, each as a function of its parser."""
 
-import math
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
+
+from a2e_async.cli import _options as options
 
 
 def demo(arg: ArgumentParser) -> None:
     """`a2e demo`."""
-    arg.add_argument("--jobs", type=_count, default=24, metavar="N", help="swaps to make (%(default)s)")
+    arg.add_argument("--jobs", type=options.count, default=24, metavar="N", help="swaps to make (%(default)s)")
     arg.add_argument("--out", default="a2e-demo", metavar="DIR", help="where results go (%(default)s)")
-    as_json(arg)
+    options.as_json(arg)
 
 
 def swap(arg: ArgumentParser) -> None:
     """`a2e swap`."""
     arg.add_argument("face", metavar="FACE", help="picture of a face: URL or local file")
     arg.add_argument("video", metavar="VIDEO", help="video or picture to put it into: URL or local file")
-    _result(arg)
+    options.result(arg)
     arg.add_argument("--name", help="label of the task (the video's file name)")
 
 
@@ -23,11 +24,9 @@ def dub(arg: ArgumentParser) -> None:
     """`a2e dub`."""
     arg.add_argument("source", metavar="SOURCE", help="video or recording: URL or local file")
     arg.add_argument("--to", required=True, metavar="LANG", help="language to speak, such as fr")
-    arg.add_argument(
-        "--from", dest="from_", default="auto", metavar="LANG", help="language spoken (%(default)s)"
-    )
-    arg.add_argument("--speakers", type=_count, default=1, metavar="N", help="people speaking (%(default)s)")
-    _result(arg)
+    arg.add_argument("--from", dest="from_", default="auto", metavar="LANG", help="language spoken (%(default)s)")
+    arg.add_argument("--speakers", type=options.count, default=1, metavar="N", help="people speaking (%(default)s)")
+    options.result(arg)
 
 
 def animate(arg: ArgumentParser) -> None:
@@ -37,21 +36,21 @@ def animate(arg: ArgumentParser) -> None:
     arg.add_argument(
         "--seconds", type=int, choices=(5, 10, 15, 20), default=5, help="length of the video (%(default)s)"
     )
-    _result(arg)
+    options.result(arg)
 
 
 def uncaption(arg: ArgumentParser) -> None:
     """`a2e uncaption`."""
     arg.add_argument("video", metavar="VIDEO", help="video with captions burnt in: URL or local file")
-    _result(arg)
+    options.result(arg)
 
 
 def say(arg: ArgumentParser) -> None:
     """`a2e say`."""
-    _speech(arg)
-    arg.add_argument("--rate", type=_amount, default=1.0, metavar="R", help="speed, 0.5 to 2 (%(default)g)")
-    _out(arg)
-    as_json(arg)
+    options.speech(arg)
+    arg.add_argument("--rate", type=options.amount, default=1.0, metavar="R", help="speed, 0.5 to 2 (%(default)g)")
+    options.out(arg)
+    options.as_json(arg)
 
 
 def avatar_create(arg: ArgumentParser) -> None:
@@ -59,22 +58,22 @@ def avatar_create(arg: ArgumentParser) -> None:
     arg.add_argument("source", metavar="VIDEO_OR_IMAGE", help="of one person who agrees: URL or local file")
     arg.add_argument("--name", required=True, metavar="N", help="name of the avatar")
     arg.add_argument("--gender", required=True, choices=("female", "male"), help="gender of the avatar")
-    _waiting(arg)
+    options.waiting(arg)
 
 
 def avatar_say(arg: ArgumentParser) -> None:
     """`a2e avatar say`."""
-    _speech(arg)
+    options.speech(arg)
     arg.add_argument("--anchor", required=True, metavar="ID", help="anchor id of the avatar")
     arg.add_argument("--own", action="store_true", help="the avatar is one of your own")
-    _result(arg)
+    options.result(arg)
 
 
 def watch(arg: ArgumentParser) -> None:
     """`a2e watch`."""
     arg.add_argument("kind", metavar="KIND", help="kind of task, such as face_swap")
     arg.add_argument("ids", nargs="+", metavar="ID", help="id of a task")
-    as_json(arg)
+    options.as_json(arg)
 
 
 def call(arg: ArgumentParser) -> None:
@@ -86,76 +85,16 @@ def call(arg: ArgumentParser) -> None:
         metavar="key=value",
         help="field of its request; objects and lists in JSON, or a key repeated for a list",
     )
-    as_json(arg)
+    options.as_json(arg)
 
 
 def sandbox(arg: ArgumentParser) -> None:
     """`a2e sandbox`."""
     arg.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    arg.add_argument("--port", type=_port, default=8723, help="port to listen on, 0 for any (%(default)s)")
+    arg.add_argument("--port", type=options.port, default=8723, help="port to listen on, 0 for any (%(default)s)")
     arg.add_argument("--db", metavar="FILE", help="keep all in FILE and FILE.files (else in memory)")
     arg.add_argument("--clock", default="real", help="real, scaled:20, stepped or per-poll:5 (%(default)s)")
-    arg.add_argument("--coins", type=_amount, default=1000.0, help="what a new account holds (%(default)g)")
+    arg.add_argument("--coins", type=options.amount, default=1000.0, help="what a new account holds (%(default)g)")
     arg.add_argument("--strict", action="store_true", help="refuse fields that the contract does not know")
-    arg.add_argument(
-        "--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from"
-    )
-    arg.add_argument(
-        "--allow-remote", action="store_true", help="allow a --host that other machines can reach"
-    )
-
-
-def as_json(arg: ArgumentParser) -> None:
-    """Take --json, which every command that gives data has."""
-    arg.add_argument("--json", action="store_true", dest="as_json", help="write JSON to stdout")
-
-
-def _speech(arg: ArgumentParser) -> None:
-    arg.add_argument("text", metavar="TEXT", help="what is said, at most 1000 characters")
-    voice = arg.add_mutually_exclusive_group()
-    voice.add_argument("--voice", metavar="TTS_ID", help="public voice (the language's first)")
-    voice.add_argument("--user-voice", metavar="ID", help="cloned voice")
-    voice.add_argument(
-        "--language", default="en", metavar="LANG", help="whose first public voice to take (%(default)s)"
-    )
-
-
-def _result(arg: ArgumentParser) -> None:
-    _out(arg)
-    _waiting(arg)
-
-
-def _out(arg: ArgumentParser) -> None:
-    arg.add_argument("-o", "--out", required=True, metavar="OUT", help="result: file or existing directory")
-
-
-def _waiting(arg: ArgumentParser) -> None:
-    arg.add_argument("--deadline", type=_seconds, metavar="S", help="seconds to wait for the result")
-    as_json(arg)
-
-
-def _count(text: str) -> int:
-    return _within(int(text), 1, 100_000)
-
-
-def _port(text: str) -> int:
-    return _within(int(text), 0, 65_535)
-
-
-def _within(value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise ArgumentTypeError(f"{value} is not within {low}..{high}")
-    return value
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise ArgumentTypeError(f"{text} is no amount")
-    return value
-
-
-def _seconds(text: str) -> float:
-    if not (value := _amount(text)):
-        raise ArgumentTypeError("no time at all")
-    return value
+    arg.add_argument("--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from")
+    arg.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")

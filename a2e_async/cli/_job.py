@@ -13,9 +13,7 @@ from a2e_async.tasks import Task, TaskKind
 TaskT = TypeVar("TaskT", bound=Task)
 
 
-async def make(
-    kind: TaskKind[..., TaskT], request: Request, *, out: str, deadline: float | None, as_json: bool
-) -> int:
+async def make(kind: TaskKind[..., TaskT], request: Request, *, out: str, deadline: float | None, as_json: bool) -> int:
     """Start a job, wait, save; the place of the result is looked into before anything is spent."""
     target = place(out)
     async with A2ESession() as a2e:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from a2e_async._version import __version__
 from a2e_async.cli import _arguments as take
+from a2e_async.cli._options import as_json
 
 _ENVIRONMENT = """\
 environment:
@@ -34,8 +35,8 @@ COMMANDS = {
     "avatar say": Command("have an avatar say a text, and save the video", take.avatar_say),
     "watch": Command("follow tasks to their end", take.watch),
     "call": Command("call any endpoint and print its reply as JSON", take.call),
-    "credits": Command("show what the account holds", take.as_json),
-    "endpoints": Command("list every endpoint that the SDK declares", take.as_json),
+    "credits": Command("show what the account holds", as_json),
+    "endpoints": Command("list every endpoint that the SDK declares", as_json),
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
 }
 _FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}

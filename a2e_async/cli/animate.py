@@ -17,7 +17,5 @@ async def run(  # noqa: PLR0913 - what a video of a picture takes
     as_json: bool,
 ) -> int:
     """Make a video of a picture."""
-    request = StartImageToVideo(
-        name=name_of(image), image_url=media(image), prompt=prompt, seconds=seconds
-    )
+    request = StartImageToVideo(name=name_of(image), image_url=media(image), prompt=prompt, seconds=seconds)
     return await make(IMAGE_TO_VIDEO, request, out=out, deadline=deadline, as_json=as_json)

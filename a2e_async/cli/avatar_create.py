@@ -18,13 +18,14 @@ async def run(
     picture, video = (given, None) if is_picture(source) else (None, given)
     request = StartAvatar(name=name, gender=gender, image_url=picture, video_url=video)
     async with A2ESession() as a2e, followed(a2e, AVATAR, request, deadline) as task:
-        anchor = await _anchor(a2e, task)
+        anchor = await anchor_of(a2e, task)
     say(f"{task.id} trained{cost(task)}")
     give({"id": task.id, "anchor_id": anchor, "coins": task.coins} if as_json else anchor)
     return 0
 
 
-async def _anchor(a2e: A2ESession, task: Avatar) -> str:
+async def anchor_of(a2e: A2ESession, task: Avatar) -> str:
+    """Return the anchor id of a trained avatar; older servers tell it in their list only."""
     character = None if task.anchor_id else await a2e.avatars.character(task.id)
     if anchor := task.anchor_id or (character and character.id):
         return anchor

@@ -24,7 +24,5 @@ async def run(  # noqa: PLR0913 - what a speaking avatar takes
     target = place(out)
     async with A2ESession() as a2e:
         speech = await speak(a2e, text, voice=voice, user_voice=user_voice, language=language)
-        request = StartAvatarVideo(
-            anchor_id=anchor, anchor_type=1 if own else 0, audio_url=speech, title=text[:_TITLE]
-        )
+        request = StartAvatarVideo(anchor_id=anchor, anchor_type=1 if own else 0, audio_url=speech, title=text[:_TITLE])
         return await deliver(a2e, AVATAR_VIDEO, request, target=target, deadline=deadline, as_json=as_json)

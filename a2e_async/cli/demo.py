@@ -28,9 +28,7 @@ _CREDITS = (
     "clip.mp4: of Big Buck Bunny, (c) 2008 Blender Foundation, bigbuckbunny.org (CC BY 3.0; cut, scaled)",
 )
 _MARKED = "Files of a local sandbox, marked SANDBOX: the sample clip with the face inset. No model made them."
-_UNMARKED = (
-    "Files of a local sandbox: the sample clip unchanged, as the media extra is missing. No model made them."
-)
+_UNMARKED = "Files of a local sandbox: the sample clip unchanged, as the media extra is missing. No model made them."
 
 
 class _Report(msgspec.Struct):
@@ -117,9 +115,7 @@ class _Maker:
         problem = outcome.error
         if outcome.task is not None and problem is None:
             try:
-                self.saved.append(
-                    await self._a2e.files.save(outcome.task, self._folder / f"{outcome.key}.mp4")
-                )
+                self.saved.append(await self._a2e.files.save(outcome.task, self._folder / f"{outcome.key}.mp4"))
             except (A2EError, OSError) as error:
                 problem = error
         if problem is not None:

@@ -62,11 +62,7 @@ async def _stop() -> None:
 
 def _welcome(sandbox: Sandbox, db: str | None) -> str:
     export = "set" if os.name == "nt" else "export"
-    data = (
-        f"{db} and {db}.files"
-        if db
-        else "memory and a temporary directory, gone at the end (--db keeps them)"
-    )
+    data = f"{db} and {db}.files" if db else "memory and a temporary directory, gone at the end (--db keeps them)"
     return f"""\
 A local A2E at {sandbox.url}; its results are marked SANDBOX, no model makes them. To use it elsewhere:
 

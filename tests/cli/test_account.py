@@ -80,13 +80,9 @@ def test_output_that_the_code_page_lacks(start, tmp_path, monkeypatch, sandbox):
     monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
     folder = tmp_path / "\u732b"
     folder.mkdir()
-    process = start(
-        "swap", sandbox.face_url, sandbox.video_url, "-o", folder / "out.mp4", "--json", url=sandbox.url
-    )
+    process = start("swap", sandbox.face_url, sandbox.video_url, "-o", folder / "out.mp4", "--json", url=sandbox.url)
     ran = process.ended()
     assert ran.code == 0
     assert json.loads(ran.out)["path"] == str(folder / "out.mp4")
-    plain = start(
-        "swap", sandbox.face_url, sandbox.video_url, "-o", folder / "out.mp4", url=sandbox.url
-    ).ended()
+    plain = start("swap", sandbox.face_url, sandbox.video_url, "-o", folder / "out.mp4", url=sandbox.url).ended()
     assert (plain.code, plain.out) == (0, f"{tmp_path}{os.sep}\\u732b{os.sep}out.mp4\n")

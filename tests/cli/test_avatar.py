@@ -1,9 +1,16 @@
 """`a2e avatar create` and `a2e avatar say`."""
 
+import asyncio
+import contextlib
 import os
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from a2e_async import A2EError, A2ESession
+from a2e_async.cli.avatar_create import anchor_of
+from a2e_async.groups.avatars import Avatar
 from a2e_async.sandbox import Rule, sandbox_thread
 from a2e_async.sandbox.media import probe
 from tests.cli.conftest import KEY, SAMPLES
@@ -98,7 +105,7 @@ def test_deadline_names_the_command_to_go_on_with(a2e, serve):
         ran = a2e("avatar", "create", CLIP, *ANN, "--deadline", "0.2")
         assert ran.error.endswith(f"a2e watch avatar {still.account(KEY).tasks[0].id}")
         ran = a2e("avatar", "say", "Hello", "--anchor", public(a2e), "-o", "out.mp4", "--deadline", "0.2")
-        assert f"a2e watch avatar_video {still.account(KEY).tasks[0].id}" in ran.error
+        assert ran.error.endswith(f"a2e watch avatar_video {still.account(KEY).tasks[-1].id}")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")
@@ -110,3 +117,22 @@ def test_interrupted(start, sandbox_in_thread):
     ran = process.ended()
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.endswith(f"To continue: a2e watch avatar {task_id}\n")
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [([{"_id": 24 * "a"}], 24 * "a"), ([], "it is trained but not listed yet")],
+)
+def test_an_older_server_tells_the_anchor_id_in_its_list_only(listed, said):
+    async def look() -> str:
+        async def answer(request):
+            assert request.query["user_video_twin_id"] == 24 * "1"
+            return web.json_response({"code": 0, "data": listed})
+
+        app = web.Application()
+        app.router.add_get("/api/v1/anchor/character_list", answer)
+        async with TestServer(app) as server, A2ESession(KEY, base_url=str(server.make_url(""))) as a2e:
+            return await anchor_of(a2e, Avatar(id=24 * "1"))
+
+    with contextlib.nullcontext() if listed else pytest.raises(A2EError, match=said):
+        assert asyncio.run(look()) == said

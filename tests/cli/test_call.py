@@ -13,6 +13,7 @@ from tests.cli.conftest import KEY, SAMPLES
 
 FACE, CLIP = SAMPLES / "face.jpg", SAMPLES / "clip.mp4"
 ADD = "/api/v1/userFaceSwapTask/add"
+VIDEO = ["anchor_id=x", "anchor_type=0", "audio_url=http://127.0.0.1/x.wav"]
 ALTERNATIVES = {
     "voices.speak": ["tts_id=x"],
     "avatars.start": ["video_url=http://127.0.0.1/x"],
@@ -36,9 +37,7 @@ def test_a_reply_is_json(a2e, sandbox):
 
 
 def test_a_paid_call_with_a_local_file_and_a_url(a2e, sandbox):
-    ran = a2e(
-        "call", "face_swap.tasks.add", "name={mine", f"face_url={FACE}", f"video_url={sandbox.video_url}"
-    )
+    ran = a2e("call", "face_swap.tasks.add", "name={mine", f"face_url={FACE}", f"video_url={sandbox.video_url}")
     (task,) = ran.json
     assert (ran.code, task["_id"]) == (0, sandbox.account(KEY).tasks[0].id)
     assert (task["name"], task["video_url"]) == ("{mine", sandbox.video_url)
@@ -76,6 +75,12 @@ def test_an_object_is_json(a2e, sandbox):
     body = json.dumps({"name": "n", "face_url": sandbox.face_url, "video_url": sandbox.video_url})
     (quote,) = a2e("call", "account.quote", f"endpoint={ADD}", f"body={body}").json
     assert quote["coins"] == 10.0
+
+
+def test_fields_of_an_object_have_both_names_too(a2e, sandbox):
+    a2e("call", "avatar_videos.start", *VIDEO, 'caption_style={"Fontsize": 20, "font_name": "Arial"}')
+    (entry,) = sandbox.account(KEY).requests
+    assert entry.body["captionAlign"] == {"Fontsize": 20, "FontName": "Arial"}
 
 
 def test_numbers_booleans_and_lists_reach_the_service_as_such(a2e, sandbox):
@@ -122,6 +127,10 @@ def test_what_was_never_documented_warns_in_one_line(a2e, sandbox):
         (["face_swap.tasks.records", "size=5", "pageSize=6"], "size: given more than once, but it is no list"),
         (["face_swap.tasks.records", "size=0"], "size: Expected `int` >= 1"),
         (["account.quote", "endpoint=/x", "body={x"], "body: JSON is malformed"),
+        (["avatar_videos.start", *VIDEO, "caption_style={}", "captions=maybe"], "captions: Expected `bool | null`"),
+        (["avatar_videos.start", *VIDEO, 'caption_style={"titel":"x"}'], "no field 'titel': did you mean 'title'?"),
+        (["avatar_videos.start", *VIDEO, 'caption_style={"Fontsize":"x"}'], "Expected `int | null`, got `str`"),
+        (["avatar_videos.start", *VIDEO, "caption_style=[1]"], "caption_style: Expected `object | null`"),
         (["account.store_url", "url=clip.mp4"], "url: 'clip.mp4' is no http(s) URL"),
         (["face_swap.images.add", "face_url=gone.jpg"], "face_url: gone.jpg cannot be read"),
     ],
@@ -151,13 +160,13 @@ def test_a_paid_call_whose_answer_was_lost(a2e, sandbox):
 @pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: f"{endpoint.noun}.{endpoint.name}")
 def test_every_endpoint_is_within_reach(a2e, sandbox, endpoint):
     name = f"{endpoint.noun}.{endpoint.name}"
-    parameters = endpoint.signature().parameters.items()
-    words = [f"{key}={sample(one.annotation)}" for key, one in parameters if one.default is one.empty]
+    needed = {key: one for key, one in endpoint.signature().parameters.items() if one.default is one.empty}
+    in_path = {one.name for one in endpoint.parameters() if one.place == "path"}
+    words = [f"{key}={24 * '0' if key in in_path else sample(one.annotation)}" for key, one in needed.items()]
     ran = a2e("call", name, *words, *ALTERNATIVES.get(name, ()))
     assert ran.code in {0, 1}
     assert "Traceback" not in ran.err
     path = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(endpoint.path))
     assert any(
-        entry.method == endpoint.method and re.fullmatch(path, entry.path)
-        for entry in sandbox.account(KEY).requests
+        entry.method == endpoint.method and re.fullmatch(path, entry.path) for entry in sandbox.account(KEY).requests
     )

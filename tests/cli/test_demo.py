@@ -41,9 +41,7 @@ def test_from_files_to_files(start, tmp_path):
         *(path.name for path in paths),
     ]
     counts = [line.split() for line in ran.err.splitlines()[1:]]
-    assert all(
-        line[2::2] == ["submitting", "queued", "running", "done", "failed", "saved"] for line in counts
-    )
+    assert all(line[2::2] == ["submitting", "queued", "running", "done", "failed", "saved"] for line in counts)
     assert counts[-1][3::2] == ["0", "0", "0", "3", "0", "3"]
 
 

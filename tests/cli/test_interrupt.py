@@ -34,18 +34,38 @@ def test_swap_names_the_command_that_goes_on(start, slow, tmp_path):
     assert (again.code, again.out.split()[:2]) == (0, [task_id, "done"])
 
 
-def test_swap_without_an_answer_says_that_a_job_may_exist(start, slow, tmp_path):
-    rule = slow.account(KEY).fault(Rule("delay", path="/api/v1/userFaceSwapTask/add", seconds=60))
-    process = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", url=slow.url)
+SWAP, SPEAK = "/api/v1/userFaceSwapTask/add", "/api/v1/video/send_tts"
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "said"),
+    [
+        (
+            ["swap", FACE, CLIP, "-o", "out.mp4"],
+            SWAP,
+            "The job may have started. To look: a2e call face_swap.tasks.records",
+        ),
+        (
+            ["say", "Hello", "--voice", "c3464e59de0e55c0823d2b01", "-o", "out.wav"],
+            SPEAK,
+            "The text may have been spoken. To look: a2e call voices.outputs",
+        ),
+        (
+            ["call", "face_swap.tasks.add", "name=n", f"face_url={FACE}", f"video_url={CLIP}"],
+            SWAP,
+            "The service may have carried out face_swap.tasks.add all the same.",
+        ),
+    ],
+)
+def test_without_an_answer_it_says_what_may_have_happened(start, slow, tmp_path, words, path, said):
+    rule = slow.account(KEY).fault(Rule("delay", path=path, seconds=60))
+    process = start(*words, url=slow.url, cwd=tmp_path)
     end = time.monotonic() + 30
     while not rule.hits and time.monotonic() < end:
         time.sleep(0.01)
     process.interrupt()
     ran = process.ended()
-    assert ran.code == 130
-    assert ran.err == (
-        "a2e: interrupted. The job may have started. To look: a2e call face_swap.tasks.records\n"
-    )
+    assert (ran.code, ran.err) == (130, f"a2e: interrupted. {said}\n")
 
 
 def test_watch_names_what_is_left(start, slow, tmp_path):

@@ -1,6 +1,7 @@
 """`a2e dub`, `animate` and `uncaption`: what is their own, and what they share with `a2e swap`."""
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_bad_file_costs_nothing(a2e, sandbox, tmp_path, job):
 
 @each
 def test_failed_job(a2e, sandbox, tmp_path, job):
-    source = tmp_path / f"fail:too dark{os.path.splitext(job.words[1])[1]}"
+    source = tmp_path / f"fail:too dark{Path(job.words[1]).suffix}"
     source.write_bytes(CLIP.read_bytes() if source.suffix == ".mp4" else FACE.read_bytes())
     ran = a2e(job.words[0], source, *job.words[2:], "-o", "out.mp4")
     assert ran.code == 1

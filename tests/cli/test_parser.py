@@ -30,6 +30,7 @@ except SystemExit as end:
         [sys.executable, "-c", code],
         cwd=import_module("a2e_async").__path__[0] + "/..",
         capture_output=True,
+        check=False,
         text=True,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -89,9 +90,7 @@ def test_each_command_has_a_run_that_takes_its_arguments():
 
 def test_debug_stands_before_or_after_the_command():
     top = parser()
-    assert [
-        top.parse_args(argv).debug for argv in (["credits"], ["--debug", "credits"], ["credits", "--debug"])
-    ] == [
+    assert [top.parse_args(argv).debug for argv in (["credits"], ["--debug", "credits"], ["credits", "--debug"])] == [
         False,
         True,
         True,
@@ -102,8 +101,6 @@ def test_plain_texts_fit_every_code_page():
     for name in MODULES:
         tree = ast.parse((Path(cli.__path__[0]) / name).read_text(encoding="utf-8"))
         texts = [
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
         assert all(text.isascii() for text in texts), name

@@ -17,9 +17,7 @@ def greeting(process) -> dict[str, str]:
     """Read what it prints up to its last line, and return what it says to export."""
     lines = list(iter(process.stdout.readline, "Stop: Ctrl-C\n"))
     words = [line.split() for line in lines]
-    return dict(word[1].split("=", 1) for word in words if word[:1] in (["export"], ["set"])) | {
-        "all": "".join(lines)
-    }
+    return dict(word[1].split("=", 1) for word in words if word[:1] in (["export"], ["set"])) | {"all": "".join(lines)}
 
 
 @posix
@@ -79,9 +77,7 @@ def test_what_it_cannot_serve_with(a2e, options, said):
 
 @posix
 def test_strict_remote_and_fetch_reach_the_server(start, a2e, monkeypatch):
-    process = start(
-        "sandbox", "--port", "0", "--host", "0.0.0.0", "--allow-remote", "--strict", "--fetch", "any"
-    )
+    process = start("sandbox", "--port", "0", "--host", "0.0.0.0", "--allow-remote", "--strict", "--fetch", "any")
     monkeypatch.setenv("A2E_BASE_URL", greeting(process)["A2E_BASE_URL"])
     assert a2e("credits").code == 0
     face = "http://elsewhere.invalid/face.jpg"

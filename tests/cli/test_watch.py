@@ -26,9 +26,7 @@ def ids(sandbox) -> list[str]:
 def test_all_done(a2e, ids, sandbox):
     ran = a2e("watch", "face_swap", *ids[:2], ids[0])
     assert ran.code == 0
-    assert sorted(line.split()[:2] for line in ran.out.splitlines()) == sorted(
-        [key, "done"] for key in ids[:2]
-    )
+    assert sorted(line.split()[:2] for line in ran.out.splitlines()) == sorted([key, "done"] for key in ids[:2])
     assert all(line.split()[2].startswith(f"{sandbox.url}/results/") for line in ran.out.splitlines())
     assert {line.split()[0] for line in ran.err.splitlines()} == set(ids[:2])
 
@@ -82,7 +80,8 @@ def test_typo_in_the_kind(a2e, sandbox):
 def test_no_such_kind(a2e, sandbox):
     ran = a2e("watch", "zzz", "5f" + 22 * "0")
     assert ran.code == 2
-    assert "no kind 'zzz': Kinds: face_swap" in ran.error
+    assert "no kind 'zzz': Kinds: " in ran.error
+    assert all(kind in ran.error for kind in KINDS)
 
 
 def test_wrong_key_is_said_once(a2e, ids, monkeypatch):
