@@ -274,9 +274,7 @@ def nothing() -> Answer[None]:
     return Answer(None, Any, lambda _data, _body: None)
 
 
-def explain(
-    endpoint: str, status: int, headers: Mapping[str, str], body: bytes, misfit: str = ""
-) -> A2EError:
+def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes, misfit: str = "") -> A2EError:
     """Say as an error what an answer that brought no value means."""
     try:
         failure = _read_failure(body)

@@ -79,9 +79,7 @@ class Download:
         if status >= 300:  # noqa: PLR2004 - HTTP's own border
             raise APIError("the result cannot be fetched.", http_status=status, endpoint=LABEL)
         if response.content_type in _NO_MEDIA:
-            raise DecodeError(
-                f"the result URL serves {response.content_type}, not a media file.", endpoint=LABEL
-            )
+            raise DecodeError(f"the result URL serves {response.content_type}, not a media file.", endpoint=LABEL)
         if status != 206:  # noqa: PLR2004 - not a continuation
             self._done = 0
         self._etag = response.headers.get("ETag", "")
@@ -89,9 +87,7 @@ class Download:
         self._check(total or 0)
         return total
 
-    async def _copy(
-        self, response: "aiohttp.ClientResponse", file: anyio.AsyncFile[bytes], total: int | None
-    ) -> None:
+    async def _copy(self, response: "aiohttp.ClientResponse", file: anyio.AsyncFile[bytes], total: int | None) -> None:
         held: list[bytes] = []
         size = 0
         try:

@@ -78,9 +78,7 @@ class Reader(Generic[TaskT]):
 
         async def batch(chunk: Sequence[str]) -> Found[TaskT]:
             rows = await self._try(endpoint, ByIds(ids=list(chunk)))
-            return (
-                dict.fromkeys(chunk, rows) if isinstance(rows, A2EError) else {task.id: task for task in rows}
-            )
+            return dict.fromkeys(chunk, rows) if isinstance(rows, A2EError) else {task.id: task for task in rows}
 
         return await self._spread(chunks, batch)
 
@@ -131,9 +129,7 @@ class Reader(Generic[TaskT]):
             raise NotFoundError("the session is gone", http_status=0)
         return await caller.call(endpoint, request)
 
-    async def _spread(
-        self, items: Sequence[ItemT], read: Callable[[ItemT], Awaitable[Found[TaskT]]]
-    ) -> Found[TaskT]:
+    async def _spread(self, items: Sequence[ItemT], read: Callable[[ItemT], Awaitable[Found[TaskT]]]) -> Found[TaskT]:
         if len(items) == 1:
             return await read(items[0])
         found: Found[TaskT] = {}

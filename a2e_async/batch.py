@@ -81,9 +81,7 @@ class Batch(Generic[TaskT]):
         """Yield outcomes as they come. Input is taken up as room appears, so it may be endless."""
         results: Results[TaskT] = asyncio.Queue()
         room = asyncio.Semaphore(self._max)
-        crew = asyncio.create_task(
-            self._crew(_numbered(jobs), room, results), name=f"a2e-batch-{self._kind.name}"
-        )
+        crew = asyncio.create_task(self._crew(_numbered(jobs), room, results), name=f"a2e-batch-{self._kind.name}")
         crew.add_done_callback(lambda _: results.put_nowait(None))
         self._crews.add(crew)
         try:
@@ -129,9 +127,7 @@ class Batch(Generic[TaskT]):
         self.counts[None] += 1
         try:
             task = await self._caller.call(self._kind.start, self._request(job))
-            watcher = TaskWatcher(
-                self._caller, self._kind, task, deadline=self._deadline, policy=self._policy
-            )
+            watcher = TaskWatcher(self._caller, self._kind, task, deadline=self._deadline, policy=self._policy)
             async for change in watcher:
                 self._move(state, change.state)
                 state, task = change.state, change.task
@@ -152,16 +148,12 @@ class Batch(Generic[TaskT]):
         if isinstance(job, wanted):
             return job
         if not isinstance(job, Mapping):
-            raise RequestError(
-                f"a job is a {wanted.__name__} or a mapping, not {type(job).__name__}.", endpoint=label
-            )
+            raise RequestError(f"a job is a {wanted.__name__} or a mapping, not {type(job).__name__}.", endpoint=label)
         fields = {name: value for name, value in job.items() if name != "key"}
         try:
             return wanted(**fields)
         except TypeError as error:
-            raise RequestError(
-                f"{error}. Fields: {', '.join(wanted.__struct_fields__)}.", endpoint=label
-            ) from None
+            raise RequestError(f"{error}. Fields: {', '.join(wanted.__struct_fields__)}.", endpoint=label) from None
 
 
 def _state(problem: Exception | None, seen: TaskState | None) -> TaskState:

@@ -44,9 +44,7 @@ class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         late = self.deadline is not None and self.deadline <= 0
         if not 0 < self.shortest <= self.longest or self.grace < 0 or late:
-            raise ConfigError(
-                "PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline."
-            )
+            raise ConfigError("PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline.")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

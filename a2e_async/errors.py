@@ -121,9 +121,7 @@ class APIError(A2EError):
 class AuthenticationError(APIError):
     """HTTP 401: the token is missing, wrong or revoked."""
 
-    remedy = (
-        "Check A2E_API_KEY: tokens start with sk_ and are made on the service's page Account > API Token."
-    )
+    remedy = "Check A2E_API_KEY: tokens start with sk_ and are made on the service's page Account > API Token."
 
 
 class PermissionDeniedError(APIError):

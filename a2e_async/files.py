@@ -72,8 +72,8 @@ class Files:
         """Upload a file and return its public URL, valid for about three days.
 
         The same content is uploaded once a day and session, however often it is asked for. ``accept`` lists
-        ``picture``, ``video`` and ``audio``; what the file is not raises `RequestError` naming ``field``. The service prices
-        presigned uploads (contract 1.6).
+        ``picture``, ``video`` and ``audio``; what the file is not raises `RequestError` naming ``field``. The
+        service prices presigned uploads (contract 1.6).
         """
         return await self.send(await self.inspect(path, accept=accept, field=field), on_progress)
 
@@ -184,9 +184,7 @@ def result_url(source: Task | str) -> str:
     """Return the URL to download from; raise RequestError for a task without a result."""
     url = source if isinstance(source, str) else source.result_url or ""
     if not url and not isinstance(source, str):
-        raise RequestError(
-            f"task {source.id} is {source.state} and has no result yet: watch it to the end first."
-        )
+        raise RequestError(f"task {source.id} is {source.state} and has no result yet: watch it to the end first.")
     if problem := url_problem(url, local=False):
         raise RequestError(problem, field="result_url")
     return url

@@ -86,9 +86,7 @@ class Poller(Generic[TaskT]):
                     await self._sleep(due)
                     continue
                 horizon = self.loop.time() + self._policy.shortest / 4
-                ids = [
-                    key for key, watches in self._watches.items() if any(w.due <= horizon for w in watches)
-                ]
+                ids = [key for key, watches in self._watches.items() if any(w.due <= horizon for w in watches)]
                 self._settle(ids, await self._reader.read(ids, self._overdue))
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of a defect, not wait for ever
             self._settle(list(self._watches), dict.fromkeys(self._watches, error))

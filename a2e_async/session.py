@@ -56,9 +56,7 @@ class A2ESession:
         poll: PollPolicy | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.config = SessionConfig.from_env(
-            api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits
-        )
+        self.config = SessionConfig.from_env(api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits)
         self._transport = Transport(self.config, http)
         self.files = Files(self, self._transport)
         """Uploads and downloads."""

@@ -121,9 +121,7 @@ class TaskWatcher(Generic[TaskT]):
             age = 0.0 if self.task is not None else age_of(self.task_id)
             due = now if self.task is None else now + (self._every or self._policy.shortest)
             self._end = now + self._patience
-            self._watch = Watch(
-                self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news
-            )
+            self._watch = Watch(self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news)
         limit = asyncio.timeout_at(self._end)
         try:
             async with limit:

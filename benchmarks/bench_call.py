@@ -91,9 +91,7 @@ async def bench(base: str, rounds: int, calls: int, concurrency: int) -> list[fl
                 spent[call] = time.process_time() - began
             if number:  # the first round only warms up
                 ratios.append(spent[through_sdk] / spent[bare])
-        print(
-            f"bare: {spent[bare] / calls * 1e6:.0f} us of CPU a call; SDK: {spent[through_sdk] / calls * 1e6:.0f}"
-        )
+        print(f"bare: {spent[bare] / calls * 1e6:.0f} us of CPU a call; SDK: {spent[through_sdk] / calls * 1e6:.0f}")
         return ratios
 
 

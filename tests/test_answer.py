@@ -312,18 +312,11 @@ def test_raw_does_not_count_when_records_are_compared() -> None:
 
 
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from(["0", "1001", "a"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["0", "1001", "a"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["_id", "code", "data", "rows", "list", "count", "total", "msg", "errors", "size", "coins"]
-            )
+            st.sampled_from(["_id", "code", "data", "rows", "list", "count", "total", "msg", "errors", "size", "coins"])
             | st.text(max_size=4),
             inner,
             max_size=5,

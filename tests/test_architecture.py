@@ -69,9 +69,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def own(tree: ast.AST) -> set[str]:
     """Return the modules of this package that a module imports."""
-    names = {
-        name.removeprefix("a2e_async").lstrip(".") for name in imported(tree) if name.startswith("a2e_async")
-    }
+    names = {name.removeprefix("a2e_async").lstrip(".") for name in imported(tree) if name.startswith("a2e_async")}
     return {name if name in SOURCES else name.rpartition(".")[0] for name in names}
 
 
@@ -164,17 +162,11 @@ def undescribed(tree: ast.AST, made: set[str]) -> Iterator[str]:
         if isinstance(owner, ast.ClassDef):
             for node, after in zip(owner.body, [*owner.body[1:], None], strict=True):
                 call = node.value if isinstance(node, ast.Assign) else None
-                if (
-                    not isinstance(call, ast.Call)
-                    or not isinstance(call.func, ast.Name)
-                    or call.func.id not in made
-                ):
+                if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in made:
                     continue
                 constant = after.value if isinstance(after, ast.Expr) else None
                 if not isinstance(constant, ast.Constant) or not isinstance(constant.value, str):
-                    yield (
-                        f"{owner.name}.{ast.unparse(node.targets[0])}" if isinstance(node, ast.Assign) else ""
-                    )
+                    yield (f"{owner.name}.{ast.unparse(node.targets[0])}" if isinstance(node, ast.Assign) else "")
 
 
 def test_each_endpoint_is_described_where_it_is_declared() -> None:
@@ -199,8 +191,6 @@ def test_no_public_function_takes_just_anything() -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
                 every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 found += [
-                    f"{name}.{node.name}: {a.arg}"
-                    for a in every
-                    if a.annotation and ast.unparse(a.annotation) == "Any"
+                    f"{name}.{node.name}: {a.arg}" for a in every if a.annotation and ast.unparse(a.annotation) == "Any"
                 ]
     assert found == []

@@ -81,17 +81,13 @@ def test_an_odd_base_url_is_refused(url: str) -> None:
         SessionConfig.from_env(KEY, url)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://video.a2e.ai", "http://127.0.0.1.evil.example", "http://localhost.example"]
-)
+@pytest.mark.parametrize("url", ["http://video.a2e.ai", "http://127.0.0.1.evil.example", "http://localhost.example"])
 def test_the_token_never_travels_in_the_clear(url: str) -> None:
     with pytest.raises(ConfigError, match="in the clear"):
         SessionConfig.from_env(KEY, url)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://localhost:1", "http://127.0.0.1:8080", "http://[::1]:80", "https://x/base"]
-)
+@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.0.0.1:8080", "http://[::1]:80", "https://x/base"])
 def test_a_loopback_or_https_address_is_taken(url: str) -> None:
     assert SessionConfig.from_env(KEY, url).base_url == url
 

@@ -182,9 +182,7 @@ def test_a_parameter_or_mark_that_is_only_on_one_side_is_noticed() -> None:
     row = row_of(Account.languages)
     required = replace(row, params=(replace(row.params[0], required=True),))
     assert differences(required, Account.languages) == ["voice_map_type must be sent"]
-    assert differences(replace(row, params=()), Account.languages) == [
-        "voice_map_type is not in the contract"
-    ]
+    assert differences(replace(row, params=()), Account.languages) == ["voice_map_type is not in the contract"]
 
     bare = post("/anchor/language_list", Nothing, nothing())
     assert differences(row, bare) == ["POST /api/v1/anchor/language_list: voice_map_type"]

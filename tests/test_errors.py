@@ -79,9 +79,7 @@ def drawn() -> dict[str, str]:
 
 def real(root: type[A2EError]) -> dict[str, str]:
     mine = [child for child in root.__subclasses__() if child.__module__ == errors.__name__]
-    return {child.__name__: root.__name__ for child in mine} | {
-        k: v for c in mine for k, v in real(c).items()
-    }
+    return {child.__name__: root.__name__ for child in mine} | {k: v for c in mine for k, v in real(c).items()}
 
 
 def test_the_tree_is_as_drawn() -> None:
@@ -114,9 +112,7 @@ def test_each_error_names_its_endpoint_and_the_remedy(error: A2EError) -> None:
     assert str(error).endswith(error.remedy)
 
 
-@pytest.mark.parametrize(
-    "kind", [AuthenticationError, PermissionDeniedError, InsufficientCoinsError, ModerationError]
-)
+@pytest.mark.parametrize("kind", [AuthenticationError, PermissionDeniedError, InsufficientCoinsError, ModerationError])
 def test_a_refusal_that_a_user_can_do_something_about_says_what(kind: type[APIError]) -> None:
     assert kind.remedy.endswith(".")
 

@@ -186,9 +186,7 @@ def test_a_hiccup_ends_no_wait(trouble: A2EError) -> None:
 
 def test_retry_after_is_not_shortened() -> None:
     service = Service()
-    service.faults["detail"] = lambda call: (
-        RateLimitError("slow down", retry_after=7.0) if call == 1 else None
-    )
+    service.faults["detail"] = lambda call: RateLimitError("slow down", retry_after=7.0) if call == 1 else None
     stepped(finish(service, ["a"]))
     first, second = (time for time, _ in service.times[:2])
     assert second - first >= 6.5
@@ -308,9 +306,7 @@ def test_a_kind_without_lists_is_read_one_by_one() -> None:
     async def main() -> set[TaskState]:
         ids = [str(n) for n in range(9)]
         service.add(*ids)
-        waits = (
-            TaskWatcher(service, FACE_SWAP_PREVIEW, i, policy=PollPolicy(shortest=2.0))._result() for i in ids
-        )
+        waits = (TaskWatcher(service, FACE_SWAP_PREVIEW, i, policy=PollPolicy(shortest=2.0))._result() for i in ids)
         return {task.state for task in await asyncio.gather(*waits)}
 
     assert stepped(main()) == {TaskState.DONE}

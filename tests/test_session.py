@@ -56,9 +56,7 @@ async def test_a_thousand_swaps_share_their_readings() -> None:
     async with scene(clock="scaled:5", coins=20_000, poll=None) as s:
         began = time.monotonic()
         async with s.a2e.batch(FACE_SWAP) as batch:
-            states = Counter(
-                [o.state async for o in batch.run(s.swap | {"name": str(n)} for n in range(1000))]
-            )
+            states = Counter([o.state async for o in batch.run(s.swap | {"name": str(n)} for n in range(1000))])
         seconds = time.monotonic() - began
         assert states == {TaskState.DONE: 1000}
         assert len(s.sent("POST", "/add")) == len(s.account.tasks) == 1000
@@ -124,9 +122,7 @@ async def test_bad_input_is_refused_before_anything_is_sent(change: dict[str, ob
 async def test_a_bad_file_keeps_a_good_one_from_being_sent() -> None:
     async with scene() as s:
         with pytest.raises(RequestError, match="video_url"):
-            await s.a2e.run(
-                FACE_SWAP, name="n", face_url=SAMPLES / "face.jpg", video_url=SAMPLES / "CREDITS.md"
-            )
+            await s.a2e.run(FACE_SWAP, name="n", face_url=SAMPLES / "face.jpg", video_url=SAMPLES / "CREDITS.md")
         assert not s.account.requests
 
 

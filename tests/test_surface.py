@@ -19,9 +19,7 @@ HEAVY = {"aiohttp", "msgspec", "asyncio", "anyio", "backoff", "rich", "av", "PIL
 def typed() -> dict[str, str]:
     """Return the names that type checkers see, with the modules they come from."""
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
-    block = next(
-        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    )
+    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     assert len(imports) == len(block.body)
     return {alias.name: str(node.module) for node in imports for alias in node.names}
@@ -49,9 +47,7 @@ def test_each_name_loads_and_is_the_one_type_checkers_see(name: str, module: str
 
 def test_every_error_is_offered() -> None:
     made = {
-        name
-        for name, item in vars(errors).items()
-        if isinstance(item, type) and issubclass(item, Exception | Warning)
+        name for name, item in vars(errors).items() if isinstance(item, type) and issubclass(item, Exception | Warning)
     }
 
     assert made <= set(a2e_async.__all__)

@@ -74,9 +74,7 @@ async def test_what_was_lost_is_found_where_the_error_says() -> None:
         with pytest.raises(SubmissionUncertainError) as caught:
             await s.a2e.face_swap.tasks.add(**s.swap)
         found = [
-            task
-            async for task in s.a2e.face_swap.tasks.records.each()
-            if task.name == caught.value.request["name"]
+            task async for task in s.a2e.face_swap.tasks.records.each() if task.name == caught.value.request["name"]
         ]
         assert len(found) == 1
         assert (await s.a2e.watch(found[0])).state is TaskState.DONE
@@ -163,9 +161,7 @@ async def test_one_429_holds_everyone_back() -> None:
         while not s.sent("GET", COINS):
             await asyncio.sleep(0)
         began = time.monotonic()
-        await asyncio.sleep(
-            0.05
-        )  # the refusal must have been read, which nothing on the server's side can show
+        await asyncio.sleep(0.05)  # the refusal must have been read, which nothing on the server's side can show
         await s.a2e.face_swap.images.records()
         assert time.monotonic() - began > 0.8
         await first
@@ -217,9 +213,7 @@ async def test_a_wrong_key_is_never_shown(caplog: pytest.LogCaptureFixture) -> N
     async with Sandbox() as sandbox, A2ESession(key, base_url=sandbox.url, **SWIFT) as a2e:
         with pytest.raises(AuthenticationError, match="A2E_API_KEY") as caught:
             await a2e.account.coins()
-        shown = (
-            f"{caught.value!r} {caught.value} {a2e!r} {a2e.config!r} {caplog.text} {caught.value.__dict__}"
-        )
+        shown = f"{caught.value!r} {caught.value} {a2e!r} {a2e.config!r} {caplog.text} {caught.value.__dict__}"
         assert key not in shown
 
 
@@ -250,9 +244,7 @@ def unused_port() -> int:
 async def test_an_unreachable_host_starts_nothing() -> None:
     async with A2ESession(KEY, base_url=f"http://127.0.0.1:{unused_port()}", **SWIFT) as a2e:
         with pytest.raises(TransportError, match=r"no connection.*A2E_BASE_URL") as caught:
-            await a2e.face_swap.tasks.add(
-                name="n", face_url="https://a.b/f.jpg", video_url="https://a.b/v.mp4"
-            )
+            await a2e.face_swap.tasks.add(name="n", face_url="https://a.b/f.jpg", video_url="https://a.b/v.mp4")
         assert (caught.value.spent, caught.value.retry_safe, caught.value.sent) == ("no", True, False)
 
 

@@ -105,9 +105,7 @@ def test_the_deadline_covers_the_whole_wait() -> None:
         service.add("a" * 24)
         watcher = TaskWatcher(service, FACE_SWAP, service.look("a" * 24), deadline=45.0)
         began = asyncio.get_running_loop().time()
-        with pytest.raises(
-            TaskTimeoutError, match=r"still running \('processing'\) after 45 s.*goes on"
-        ) as caught:
+        with pytest.raises(TaskTimeoutError, match=r"still running \('processing'\) after 45 s.*goes on") as caught:
             async for _ in watcher:
                 pass
         assert caught.value.task_id == "a" * 24

@@ -46,9 +46,7 @@ class Document(msgspec.Struct, frozen=True):
 class Account:
     """What belongs to one API key; any thread may call it."""
 
-    def __init__(
-        self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: deque[Entry]
-    ) -> None:
+    def __init__(self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: deque[Entry]) -> None:
         self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
         self.label = f"account-{id_}"
         self.rules: list[Rule] = []
@@ -108,9 +106,7 @@ class Account:
         with self._store.transaction():
             return [self.start(draft) for draft in drafts]
 
-    def restart(
-        self, task: Task, coins: float, span: tuple[float, float], *, in_diamonds: bool = False
-    ) -> Task:
+    def restart(self, task: Task, coins: float, span: tuple[float, float], *, in_diamonds: bool = False) -> Task:
         """Let a task that has ended run once more, to a good end, and charge for it, both or neither."""
         with self._store.transaction():
             self.bank.balance()  # pays back what a failed run is owed, before that is forgotten
@@ -175,9 +171,7 @@ class Account:
         """Return the records of a noun that are no tasks, newest first."""
         sql = "SELECT id, created, fields FROM documents WHERE account = ? AND noun = ? ORDER BY ordinal DESC"
         found = msgspec.convert(self._store.rows(sql, self.id, noun), list[tuple[str, int, str]])
-        return [
-            Document(id_, at, msgspec.json.decode(text, type=dict[str, object])) for id_, at, text in found
-        ]
+        return [Document(id_, at, msgspec.json.decode(text, type=dict[str, object])) for id_, at, text in found]
 
     def discard(self, noun: str, id_: str) -> bool:
         """Delete a record that is no task; False if there was none."""

@@ -64,17 +64,13 @@ class Bank:
         """Buy diamonds for coins, which cannot be undone."""
         with self._store.transaction():
             self.charge(diamonds * COINS_PER_DIAMOND, "exchange")
-            self._store.change(
-                "UPDATE accounts SET diamonds = diamonds + ? WHERE id = ?", diamonds, self._account
-            )
+            self._store.change("UPDATE accounts SET diamonds = diamonds + ? WHERE id = ?", diamonds, self._account)
 
     def redeem(self, coins: float) -> None:
         """Turn diamonds into coins to pay that much with, as many as are needed and there are."""
         with self._store.transaction():
             diamonds = min(self.balance()[1], ceil(coins / COINS_PER_DIAMOND))
-            self._store.change(
-                "UPDATE accounts SET diamonds = diamonds - ? WHERE id = ?", diamonds, self._account
-            )
+            self._store.change("UPDATE accounts SET diamonds = diamonds - ? WHERE id = ?", diamonds, self._account)
             self.book(self._clock.now(), diamonds * COINS_PER_DIAMOND, "diamonds")
 
     def _settle(self) -> None:

@@ -52,9 +52,7 @@ class Visit(msgspec.Struct):
 class Dispatcher:
     """The request handler of a sandbox and everything behind it."""
 
-    def __init__(
-        self, store: Store, root: Path, start: Start, reach: Reach, *, strict: bool, guarded: bool
-    ) -> None:
+    def __init__(self, store: Store, root: Path, start: Start, reach: Reach, *, strict: bool, guarded: bool) -> None:
         self.world = World(store, start)
         objects = Objects(store, root)
         results = Results(objects)
@@ -137,9 +135,7 @@ class Dispatcher:
         except Refusal as refusal:
             return refusal.response()
 
-    async def _serve(
-        self, request: web.BaseRequest, account: Account, match: Match, body: bytes
-    ) -> web.StreamResponse:
+    async def _serve(self, request: web.BaseRequest, account: Account, match: Match, body: bytes) -> web.StreamResponse:
         row, params = match.route
         served = HANDLERS.get((row.method, row.served_path or ""))
         if not served:

@@ -43,11 +43,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
 
     def strikes(self, method: str, path: str, name: str) -> bool:
         """Count the request if it matches, and tell whether the effect is due."""
-        if (
-            self.method not in {"*", method}
-            or not fnmatchcase(path, self.path)
-            or not fnmatchcase(name, self.name)
-        ):
+        if self.method not in {"*", method} or not fnmatchcase(path, self.path) or not fnmatchcase(name, self.name):
             return False
         self.hits += 1
         return self.nth in {None, self.hits} and (self.first is None or self.hits <= self.first)

@@ -50,9 +50,7 @@ class Results:
     async def _make(self, task: Task) -> tuple[Path, How]:
         part = self._objects.scratch(f".{task.suffix}")
         try:
-            how = await anyio.to_thread.run_sync(
-                RENDERERS[task.noun], task, part, limiter=self._limit
-            )
+            how = await anyio.to_thread.run_sync(RENDERERS[task.noun], task, part, limiter=self._limit)
             return part.replace(self._kept(task, how)), how
         finally:
             part.unlink(missing_ok=True)

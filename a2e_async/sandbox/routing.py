@@ -92,9 +92,7 @@ def _other_params(row: Row, other: Alternative) -> tuple[Param, ...]:
     # A GET cannot carry the body of the POST it stands in for: its parameters move to the query, and back.
     place = other.params_in or ("query" if other.method == "GET" else None)
     moved = tuple(structs.replace(param, place=place) if place else param for param in row.params)
-    return moved + tuple(
-        Param(name, "query", "string", required=False, description="") for name in other.params
-    )
+    return moved + tuple(Param(name, "query", "string", required=False, description="") for name in other.params)
 
 
 def _shape(path: str) -> str:

@@ -51,9 +51,7 @@ class Sandbox:
         allow_remote: bool = False,
     ) -> None:
         if not (allow_remote or is_loopback(host)):
-            raise ValueError(
-                f"{host} can be reached from other machines; pass allow_remote=True if that is meant"
-            )
+            raise ValueError(f"{host} can be reached from other machines; pass allow_remote=True if that is meant")
         self._host, self._port, self._db = host, port, db
         self._start = Start(ClockSpec.parse(clock), coins, seed)
         self._strict, self._guarded = strict, not allow_remote
@@ -118,9 +116,7 @@ class Sandbox:
             self._start.coins if coins is None else coins,
             self._start.seed if seed is None else seed,
         )
-        return self._live.dispatcher.world.account(
-            api_key, given if (clock, coins, seed) != (None,) * 3 else None
-        )
+        return self._live.dispatcher.world.account(api_key, given if (clock, coins, seed) != (None,) * 3 else None)
 
     @property
     def _live(self) -> "_Opened":
@@ -136,9 +132,7 @@ class _Opened:
         root, self._temporary = work_directory(db)
         self._store = Store(db)
         self.dispatcher = Dispatcher(self._store, root, start, fetch, strict=strict, guarded=guarded)
-        self._runner = web.ServerRunner(
-            web.Server(self.dispatcher.handle, access_log=None), shutdown_timeout=_PATIENCE
-        )
+        self._runner = web.ServerRunner(web.Server(self.dispatcher.handle, access_log=None), shutdown_timeout=_PATIENCE)
         self.authority = ""
 
     async def listen(self, host: str, port: int) -> None:

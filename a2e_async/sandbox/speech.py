@@ -70,9 +70,7 @@ def _tones(text: str, rate: float) -> bytes:
     samples = round(likely_seconds(text, rate) * HERTZ)
     step = samples // max(1, len(text))
     silence = bytes(2 * step)
-    sound = b"".join(
-        silence if letter.isspace() else _note(_NOTES[ord(letter) % len(_NOTES)], step) for letter in text
-    )
+    sound = b"".join(silence if letter.isspace() else _note(_NOTES[ord(letter) % len(_NOTES)], step) for letter in text)
     return sound.ljust(2 * samples, b"\0")
 
 

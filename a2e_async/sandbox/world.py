@@ -60,9 +60,7 @@ class World:
     @property
     def accounts(self) -> list[Account]:
         """Every account, in the order of their making."""
-        found = msgspec.convert(
-            self.store.rows("SELECT key_hash FROM accounts ORDER BY id"), list[tuple[str]]
-        )
+        found = msgspec.convert(self.store.rows("SELECT key_hash FROM accounts ORDER BY id"), list[tuple[str]])
         return [account for (hashed,) in found if (account := self._find(hashed))]
 
     def owner(self, user_id: str) -> Account | None:
@@ -93,11 +91,7 @@ class World:
             return self._known[hashed]
         sql = "SELECT id, user_id, seed, rate, step, anchor, real FROM accounts WHERE key_hash = ?"
         row = self.store.row(sql, hashed)
-        return (
-            self._load(hashed, *msgspec.convert(row, tuple[int, str, int, float, float, int, int]))
-            if row
-            else None
-        )
+        return self._load(hashed, *msgspec.convert(row, tuple[int, str, int, float, float, int, int])) if row else None
 
     def _load(self, hashed: str, id_: int, user_id: str, seed: int, *clock: float) -> Account:
         rate, step, anchor, real = clock

@@ -176,9 +176,7 @@ async def test_backgrounds(call, sound):
 async def test_the_list_mixes_clips_in(call, account, sound, method):
     place = "params" if method == "GET" else "json"
     video = (await generate(call, sound)).data["_id"]
-    draft = Draft(
-        noun="userImage2Video", coins=0, span=(5, 6), fields={"name": "clip"}, inputs=(), suffix="mp4"
-    )
+    draft = Draft(noun="userImage2Video", coins=0, span=(5, 6), fields={"name": "clip"}, inputs=(), suffix="mp4")
     clip = account.start(draft).id
     await call.start()
     account.advance(10)
@@ -208,9 +206,7 @@ async def test_deleting(call, account, sound):
 async def test_avatars(call, account):
     public = await avatars(call)
     assert len(public) == 10
-    assert {"_id", "name", "lang", "video_cover", "anchor_type", "background_img", "background_color"} == set(
-        public[0]
-    )
+    assert {"_id", "name", "lang", "video_cover", "anchor_type", "background_img", "background_color"} == set(public[0])
     assert (await call("GET", public[0]["video_cover"])).headers["Content-Type"] == "image/jpeg"
     await a_twin(call, account, "fail:no face")
     twin, other = await a_twin(call, account), await a_twin(call, account)
@@ -221,9 +217,7 @@ async def test_avatars(call, account):
     assert await avatars(call, user_video_twin_id=STRANGER) == []
     assert await avatars(call, type="default") == await avatars(call, type="public") == public
     assert len(await avatars(call)) == 12
-    assert (await call("POST", CHARACTERS, json={"type": "custom"})).data == await avatars(
-        call, type="custom"
-    )
+    assert (await call("POST", CHARACTERS, json={"type": "custom"})).data == await avatars(call, type="custom")
     assert (await call("GET", CHARACTERS, params={"user_video_twin_id": "x"})).status == 400
     assert (await call("GET", CHARACTERS, params={"type": "x"})).status == 400
     newer = (await call("POST", "/api/v1/anchor/list", json={})).data

@@ -26,9 +26,7 @@ def test_forms(text, spec):
     assert ClockSpec.parse(text) == spec
 
 
-@pytest.mark.parametrize(
-    "text", ["", "fast", "scaled", "scaled:", "scaled:x", "real:2", "per-poll:-1", "scaled:inf"]
-)
+@pytest.mark.parametrize("text", ["", "fast", "scaled", "scaled:", "scaled:x", "real:2", "per-poll:-1", "scaled:inf"])
 def test_other_forms_are_refused(text):
     with pytest.raises(ValueError, match="a clock is"):
         Sandbox(clock=text)

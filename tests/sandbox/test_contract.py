@@ -53,9 +53,7 @@ async def test_unknown_path_is_an_html_page(call):
 
 async def test_row_without_handler_says_so(call):
     served = set(HANDLERS)
-    row = next(
-        (r for r in contract.rows() if r.served_path and (r.method, r.served_path) not in served), None
-    )
+    row = next((r for r in contract.rows() if r.served_path and (r.method, r.served_path) not in served), None)
     if row is None:
         pytest.skip("every row has a handler")
     reply = await call(row.method, row.served_path.replace("{_id}", "a" * 24))

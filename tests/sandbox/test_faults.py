@@ -34,9 +34,7 @@ async def test_reset_after_work(call, account):
 
 async def test_status_with_retry_after(call, account):
     date = email.utils.formatdate(time.time() + 2, usegmt=True)
-    account.fault(
-        Rule("status", nth=1, status=429, headers={"Retry-After": "2"}, body='{"code":1001,"msg":"slow"}')
-    )
+    account.fault(Rule("status", nth=1, status=429, headers={"Retry-After": "2"}, body='{"code":1001,"msg":"slow"}'))
     account.fault(Rule("status", nth=2, status=429, headers={"Retry-After": date}))
     first, second, third = [await call("GET", COINS) for _ in range(3)]
     assert (first.status, first.headers["Retry-After"], first.msg) == (429, "2", "slow")

@@ -57,9 +57,7 @@ async def test_a_second_upload_replaces_the_first(call):
 
 
 async def test_legacy_route_names_no_cdn_url(call):
-    answer = await call(
-        "POST", "/api/v1/r2/get_upload_presigned_url", json={"key": "x.bin", "type": "images"}
-    )
+    answer = await call("POST", "/api/v1/r2/get_upload_presigned_url", json={"key": "x.bin", "type": "images"})
     assert set(answer.data) == {"uploadUrl", "key", "bucket", "expiresIn"}
     assert (await put(answer.data["uploadUrl"]))[0] == 200
 
@@ -180,9 +178,7 @@ async def test_result_of_a_removed_task_is_gone(call, account):
 async def test_a_result_can_be_an_input(call, account):
     url = await finished(call, account)
     assert await call.start(video_url=url)
-    assert (
-        await call("POST", "/api/v1/userFaceSwapTask/add", json=call.swap(video_url=url + "x"))
-    ).status == 400
+    assert (await call("POST", "/api/v1/userFaceSwapTask/add", json=call.swap(video_url=url + "x"))).status == 400
 
 
 async def test_unreadable_input_shows_when_its_result_is_asked_for(call, account):
@@ -209,5 +205,5 @@ async def test_other_names_for_this_machine_are_refused(call):
 
 def test_only_loopback_unless_allowed():
     with pytest.raises(ValueError, match="allow_remote"):
-        Sandbox(host="0.0.0.0")  # noqa: S104
-    Sandbox(host="0.0.0.0", allow_remote=True)  # noqa: S104
+        Sandbox(host="0.0.0.0")
+    Sandbox(host="0.0.0.0", allow_remote=True)

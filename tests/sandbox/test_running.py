@@ -29,8 +29,8 @@ asyncio.run(main())
 
 def fetch(url, body=None, key="sk_test"):
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)  # noqa: S310
-    with urllib.request.urlopen(request) as response:  # noqa: S310
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
+    with urllib.request.urlopen(request) as response:
         return json.loads(response.read())["data"]
 
 
@@ -51,7 +51,7 @@ def test_a_killed_sandbox_loses_nothing(tmp_path):
         account.advance(100)
         record = fetch(f"{sandbox.url}/api/v1/userFaceSwapTask/{task['_id']}")
         assert (record["current_status"], record["createdAt"]) == ("completed", task["createdAt"])
-        with urllib.request.urlopen(record["result_url"]) as response:  # noqa: S310
+        with urllib.request.urlopen(record["result_url"]) as response:
             assert response.read(8)[4:] == b"ftyp"
 
 
@@ -61,10 +61,10 @@ def test_signed_urls_outlive_a_restart(tmp_path):
         sign = f"{sandbox.url}/api/v1/r2/upload-presigned-url"
         signed, port = fetch(sign, {"key": "x.txt"}), int(sandbox.url.rpartition(":")[2])
     with sandbox_thread(db=db, port=port):
-        request = urllib.request.Request(signed["uploadUrl"], b"kept", method="PUT")  # noqa: S310
-        with urllib.request.urlopen(request) as response:  # noqa: S310
+        request = urllib.request.Request(signed["uploadUrl"], b"kept", method="PUT")
+        with urllib.request.urlopen(request) as response:
             assert response.status == 200
-    with sandbox_thread(db=db, port=port), urllib.request.urlopen(signed["cdnUrl"]) as response:  # noqa: S310
+    with sandbox_thread(db=db, port=port), urllib.request.urlopen(signed["cdnUrl"]) as response:
         assert response.read() == b"kept"
 
 
@@ -75,7 +75,7 @@ def test_thread_takes_what_a_sandbox_takes_and_ends():
         assert fetch(f"{sandbox.url}/api/v1/user/remainingCoins") == {"coins": 50, "diamonds": 0}
         account.advance(5)
         assert account.requests[0].path == "/api/v1/user/remainingCoins"
-        with urllib.request.urlopen(sandbox.video_url) as response:  # noqa: S310
+        with urllib.request.urlopen(sandbox.video_url) as response:
             assert response.read(8)[4:] == b"ftyp"
     assert set(threading.enumerate()) <= before
     with pytest.raises(ValueError, match="allow_remote"), sandbox_thread(host="example.com"):
@@ -99,7 +99,7 @@ async def test_closing_ends_idle_and_busy_connections():
             account = sandbox.account("sk_test")
             account.fault(Rule("delay", seconds=60))
             busy = asyncio.ensure_future(http.get(f"{sandbox.url}/api/v1/user/remainingCoins"))
-            while not account.requests:  # noqa: ASYNC110 - the server has no event to wait for
+            while not account.requests:
                 await asyncio.sleep(0)
         with pytest.raises(aiohttp.ClientConnectionError):
             await busy
@@ -118,7 +118,7 @@ async def test_other_names_of_loopback(host):
 
 
 async def test_wildcard_address_is_called_by_a_name_that_works():
-    async with Sandbox(host="0.0.0.0", allow_remote=True) as sandbox:  # noqa: S104
+    async with Sandbox(host="0.0.0.0", allow_remote=True) as sandbox:
         assert sandbox.url.startswith("http://127.0.0.1:")
 
 

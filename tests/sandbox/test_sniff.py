@@ -7,20 +7,14 @@ from a2e_async.sandbox.sniff import Kind, sniff
 
 def box(name: bytes, body: bytes = b"", *, wide: bool = False, size: int | None = None) -> bytes:
     length = len(body) + (16 if wide else 8) if size is None else size
-    head = (
-        (1).to_bytes(4, "big") + name + length.to_bytes(8, "big")
-        if wide
-        else length.to_bytes(4, "big") + name
-    )
+    head = (1).to_bytes(4, "big") + name + length.to_bytes(8, "big") if wide else length.to_bytes(4, "big") + name
     return head + body
 
 
 def movie(seconds: int, version: int = 0) -> bytes:
     width = 8 if version else 4
     dates = bytes(2 * width)
-    body = (
-        bytes([version, 0, 0, 0]) + dates + (600).to_bytes(4, "big") + (600 * seconds).to_bytes(width, "big")
-    )
+    body = bytes([version, 0, 0, 0]) + dates + (600).to_bytes(4, "big") + (600 * seconds).to_bytes(width, "big")
     return box(b"moov", box(b"mvhd", body))
 
 

@@ -101,9 +101,7 @@ async def test_context(call):
 async def test_rooms_belong_to_their_account(call):
     room = (await enter(call)).data
     headers = {"Authorization": "Bearer sk_other"}
-    assert (
-        await call("POST", f"{BASE}/leave", json={"channel": room["channel"]}, headers=headers)
-    ).status == 404
+    assert (await call("POST", f"{BASE}/leave", json={"channel": room["channel"]}, headers=headers)).status == 404
 
 
 async def test_quote(call, account):

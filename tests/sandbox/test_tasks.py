@@ -116,9 +116,7 @@ async def test_batch_detail(call):
     assert sorted(row["_id"] for row in found) == sorted(ids)
     assert set(found[0]) == STARTED | TIMES
     assert (await call("POST", f"{TASKS}/batchDetail", json={"ids": []})).data == []
-    assert (
-        await call("POST", f"{TASKS}/batchDetail", json={"ids": [str(n) for n in range(201)]})
-    ).status == 400
+    assert (await call("POST", f"{TASKS}/batchDetail", json={"ids": [str(n) for n in range(201)]})).status == 400
     assert (await call("POST", f"{TASKS}/batchDetail", json={"ids": "x"})).status == 400
 
 

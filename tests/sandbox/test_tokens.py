@@ -43,9 +43,7 @@ async def test_login_names_what_is_missing(call, body, field):
 async def test_a_made_token_spends_the_coins_of_its_maker(call, account):
     token = await made(call)
     assert set(token) == {"_id", "token"}
-    reply = await call(
-        "POST", "/api/v1/user/exchangeDiamonds", json={"diamonds": 1}, **bearer(token["token"])
-    )
+    reply = await call("POST", "/api/v1/user/exchangeDiamonds", json={"diamonds": 1}, **bearer(token["token"]))
     assert reply.data == {}
     assert account.coins == 900
 

@@ -228,8 +228,6 @@ async def test_quotes(call, account, sample):
         (TRAINING, {"name": "x", "voice_urls": [sample], "model": "cartesia"}, 40),
         (TTS, {"msg": "x" * 141, "tts_id": voice}, 2),
     ]:
-        quote = (
-            await call("POST", "/api/v1/generation/quote", json={"endpoint": path, "requestBody": body})
-        ).data
+        quote = (await call("POST", "/api/v1/generation/quote", json={"endpoint": path, "requestBody": body})).data
         assert quote == {"coins": coins, "generationRequestValidated": True}
     assert account.coins == 1000

@@ -123,9 +123,7 @@ async def anchors(call: Call) -> object:
 async def lip_sync_models(call: Call) -> object:
     """Return what further training has made, newest first; path and fields are guesses."""
     finished = {twin.id for twin in own_twins(call.account)}
-    return [
-        document_row(model) for model in call.account.saved(LIP_SYNC) if model.fields[TWIN_ID] in finished
-    ]
+    return [document_row(model) for model in call.account.saved(LIP_SYNC) if model.fields[TWIN_ID] in finished]
 
 
 @serves("POST", "/api/v1/video/lang_classify")

@@ -100,7 +100,6 @@ def _draw(path: Path, top: tuple[int, ...], bottom: tuple[int, ...]) -> None:
         (b"IEND", b""),
     )
     chunks = (
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in parts
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
     )
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
