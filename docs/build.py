@@ -2,7 +2,7 @@
 
     python docs/build.py
 
-needs the dependency group `docs` (`pip install --group docs`), and leaves the site in `.cache/docs/site`.
+needs the dependency group `docs` (`pip install -e . --group docs`), and leaves the site in `.cache/docs/site`.
 """
 
 import re

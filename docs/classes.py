@@ -12,7 +12,7 @@ from a2e_async._wire import Reply, Request
 from docs.describe import attribute_docs, class_node, doc_of, hints_of, kind_of, prose
 from docs.markup import code, heading, table
 
-_WIDTH = 96
+_WIDTH = 84
 
 
 def class_section(cls: type[object]) -> str:
@@ -21,8 +21,10 @@ def class_section(cls: type[object]) -> str:
     if "async with" in doc_of(cls):
         parts.append(signature(cls, "__init__", cls.__name__))
     rows = [*_fields(cls), *_properties(cls)]
-    if rows:
+    if any(kind for _, kind, _ in rows):
         parts.append(table(("attribute", "type", "meaning"), rows))
+    elif rows:
+        parts.append(table(("attribute", "meaning"), [(name, meaning) for name, _, meaning in rows]))
     for name, item in vars(cls).items():
         if isinstance(item, FunctionType) and not name.startswith("_") and not issubclass(cls, Request):
             parts += [f"### {cls.__name__}.{name}", signature(cls, name, name), doc_of(item)]
@@ -80,10 +82,9 @@ def _form(node: ast.FunctionDef | ast.AsyncFunctionDef, called: str) -> str:
         elif any(isinstance(part, ast.Yield) for part in ast.walk(node)):
             how = "async for ... in "
     arguments = list(_arguments(node.args))
-    line = f"{how}{called}({', '.join(arguments)})"
-    if len(line) > _WIDTH:
-        line = f"{how}{called}(\n    " + ",\n    ".join(arguments) + ",\n)"
-    return f"{line} -> {answer}" if answer not in {"", "None"} else line
+    after = f" -> {answer}" if answer not in {"", "None"} else ""
+    line = f"{how}{called}({', '.join(arguments)}){after}"
+    return line if len(line) <= _WIDTH else f"{how}{called}(\n    " + ",\n    ".join(arguments) + f",\n){after}"
 
 
 def _arguments(args: ast.arguments) -> Iterator[str]:

@@ -66,12 +66,16 @@ class Evidence(Row, frozen=True):
 
     def remarks(self) -> str:
         """Return the notes, less the sentences that speak of sources by marks only."""
-        sentences = re.split(r"(?<=[.!])\s+", _named(self.notes))
+        sentences = re.split(r"(?<=[.!])(?<!incl\.)\s+", _named(self.notes))
         return " ".join(s for s in sentences if re.match(r"[A-Z]", s) and "'s /" not in s)
 
 
 def _named(text: str) -> str:
-    return text.replace("The seed", "The source document").replace("the seed", "the source document")
+    return (
+        text.replace("Seed ", "The source document ")
+        .replace("The seed", "The source document")
+        .replace("the seed", "the source document")
+    )
 
 
 @cache

@@ -10,7 +10,7 @@ from a2e_async.groups import endpoints
 from a2e_async.tasks import KINDS, Task
 from docs.describe import shape_of
 
-WIDTH = 96
+WIDTH = 84
 
 ADD_SWAP = 'swap = await a2e.face_swap.tasks.add(name="clip", face_url=Path("face.jpg"), video_url=Path("clip.mp4"))'
 RUN_SWAP = ADD_SWAP.replace("a2e.face_swap.tasks.add(", "a2e.run(FACE_SWAP, ")
@@ -22,7 +22,7 @@ ADD_VIDEO = f"""\
 {SPEECH}
 video = await a2e.avatar_videos.start(anchor_id=character.id, anchor_type=0, audio_url=speech)"""
 RUN_VIDEO = ADD_VIDEO.replace("a2e.avatar_videos.start(", "a2e.run(AVATAR_VIDEO, ")
-CLONE = f'{SPEECH}\nclone = await a2e.run(VOICE_CLONE, name="mine", voice_urls=[speech])'
+CLONE = 'clone = await a2e.run(VOICE_CLONE, name="mine", voice_urls=[Path("voice.wav")])'
 TRAIN = 'avatar = await a2e.avatars.start(name="me", gender="female", video_url=Path("clip.mp4"))'
 AVATAR = TRAIN.replace("a2e.avatars.start(", "a2e.run(AVATAR, ")
 FAILED_AVATAR = (
@@ -71,7 +71,7 @@ EXAMPLES = {
     "voices.public": Example({"country": '"en"', "region": '"US"'}),
     "voices.presets": PLAIN,
     "voices.records": PLAIN,
-    "voices.start": Example({"name": '"mine"', "voice_urls": "[speech]"}, SPEECH),
+    "voices.start": Example({"name": '"mine"', "voice_urls": '[Path("voice.wav")]'}),
     "voices.processing": PLAIN,
     "voices.speak": Example({"text": '"Good morning!"', "tts_id": "voice.id"}, VOICE),
     "voices.detail": _by_id("clone", CLONE),
@@ -181,9 +181,8 @@ EXAMPLES = {
 }
 
 CONVENIENCES = {
-    "voices.clone_and_speak": f"""\
-{SPEECH}
-voice = StartVoice(name="mine", voice_urls=[speech])
+    "voices.clone_and_speak": """\
+voice = StartVoice(name="mine", voice_urls=[Path("voice.wav")])
 print(await a2e.voices.clone_and_speak("Hello from my own voice.", voice))""",
     "avatar_videos.say": f"""\
 {CHARACTER}

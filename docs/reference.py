@@ -74,7 +74,9 @@ def index_page() -> str:
 # Reference
 
 Everything on these pages is generated from the declarations that the package sends requests by. What belongs to no
-group is on the page [Session and watching](session.md).
+group is on the page [Session and watching](session.md). The examples take for granted a `face.jpg`, a `clip.mp4` and a
+`voice.wav` where you are, and the variables that `a2e sandbox` prints; a name such as `fail: no face` makes the sandbox
+fail the task.
 
 ## How sure this is {{ #evidence }}
 
@@ -180,7 +182,7 @@ def _default(info: msgspec.structs.FieldInfo) -> str:
         return "required"
     if info.default is msgspec.NODEFAULT:
         return "empty"
-    return "" if info.default is None else f"`{info.default!r}`"
+    return f"`{info.default!r}`"
 
 
 def _returns(endpoint: Endpoint[..., Any]) -> str:
@@ -243,8 +245,10 @@ def _errors(endpoint: Endpoint[..., Any]) -> str:
 
 def _evidence(endpoint: Endpoint[..., Any]) -> str:
     row = evidence_of(endpoint)
-    where = f"“{row.name}” in the source document, under *{row.group}*" if row.in_seed else "not in the source document"
-    return f"**Evidence** Confidence {row.confidence}; [{row.marks()}](index.md#evidence); {where}. {row.remarks()}".strip()
+    named = f"“{row.name}” in the source document, under *{row.group}*"
+    where = named if row.in_seed else "not in the source document"
+    marks = f"[{row.marks()}](index.md#evidence)"
+    return f"**Evidence** Confidence {row.confidence}; {marks}; {where}. {row.remarks()}".strip()
 
 
 def _conveniences(group: type[Group]) -> Iterator[tuple[str, Callable[..., Any]]]:

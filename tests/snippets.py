@@ -4,6 +4,7 @@ import ast
 import asyncio
 import re
 import shutil
+import wave
 from collections.abc import Coroutine
 from pathlib import Path
 from types import FunctionType
@@ -26,6 +27,11 @@ def settle(home: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Non
     """Be where the reader is: beside the sample files, with the two variables set."""
     for name in ("face.jpg", "clip.mp4"):
         shutil.copy(SAMPLES / name, home)
+    with wave.open(str(home / "voice.wav"), "wb") as voice:
+        voice.setnchannels(1)
+        voice.setsampwidth(2)
+        voice.setframerate(8000)
+        voice.writeframes(bytes(16_000))
     monkeypatch.chdir(home)
     monkeypatch.setenv("A2E_API_KEY", KEY)
     monkeypatch.setenv("A2E_BASE_URL", sandbox.url)
