@@ -4,6 +4,7 @@ import ast
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from graphlib import TopologicalSorter
+from itertools import zip_longest
 from pathlib import Path
 from statistics import median
 
@@ -180,6 +181,20 @@ def test_each_endpoint_is_described_where_it_is_declared() -> None:
     assert len(makers) == len(list(endpoints())), "each group is listed in GROUPS"
     bare = ast.parse("class A:\n one = get()\n two = post()\n '''Described.'''\n three = get()\n")
     assert list(undescribed(bare, made)) == ["A.one", "A.three"]
+
+
+def test_each_field_says_what_it_is() -> None:
+    bare = [
+        f"{name}: {node.name}.{ast.unparse(item.target)}"
+        for name, tree in TREES.items()
+        if name.startswith("groups.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for item, after in zip_longest(node.body, node.body[1:])
+        if isinstance(item, ast.AnnAssign)
+        and not (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant))
+    ]
+    assert bare == []
 
 
 def test_no_public_function_takes_just_anything() -> None:

@@ -13,7 +13,9 @@ class Balance(Reply):
     """What the account holds; 100 coins make 1 diamond."""
 
     coins: float
+    """Coins in hand."""
     diamonds: float | None = None
+    """Diamonds in hand; None where the service does not tell."""
 
 
 class AddUser(Request):
@@ -41,15 +43,20 @@ class Region(Reply):
     """A region of a language."""
 
     value: str
+    """Region code."""
     label: str = ""
+    """Name, in the locale asked for."""
 
 
 class Language(Reply):
     """A language; ``value`` is its code."""
 
     value: str
+    """Language code, used as ``country`` elsewhere."""
     label: str = ""
+    """Name, in the locale asked for."""
     regions: list[Region] = field(default_factory=list[Region], name="children")
+    """Regions in which it is spoken."""
 
 
 class StoreUrl(Request):
@@ -63,6 +70,7 @@ class StoredFile(Reply):
     """The stored copy."""
 
     url: str
+    """Public URL of the copy."""
 
 
 class QuoteRequest(Request):
@@ -78,6 +86,7 @@ class Quote(Reply):
     """A price. Its field name is not public: ``coins`` is None where the service names it otherwise."""
 
     coins: float | None = None
+    """Price in coins."""
     validated: bool | None = field(default=None, name="generationRequestValidated")
     """False: only the fields that matter for the price were read."""
 
@@ -108,8 +117,11 @@ class UploadRequest(Request):
     key: Annotated[str, Meta(min_length=1)]
     """Object name; the service puts a prefix of its own before it."""
     bucket: str | None = None
+    """Storage bucket; the service takes its own three-day bucket by default."""
     url_prefix: str | None = field(default=None, name="urlPrefix")
+    """First part of the stored path."""
     cdn_domain: str | None = field(default=None, name="cdnDomain")
+    """Host suffix of the public URL, without scheme."""
     expires_in: Annotated[int, Meta(ge=60)] | None = field(default=None, name="expiresIn")
     """Seconds for which the upload URL is valid."""
     content_type: str | None = field(default=None, name="contentType")
@@ -124,10 +136,15 @@ class UploadSlot(Reply):
     """Where to PUT the bytes, and where they are to be found afterwards."""
 
     upload_url: str = field(name="uploadUrl")
+    """Where to PUT the bytes, without the token."""
     cdn_url: str | None = field(default=None, name="cdnUrl")
+    """Public URL after the PUT; older servers leave it out."""
     key: str = ""
+    """Full object name."""
     bucket: str = ""
+    """Storage bucket."""
     expires_in: float | None = field(default=None, name="expiresIn")
+    """Seconds for which ``upload_url`` is valid."""
 
 
 class Account(Group):

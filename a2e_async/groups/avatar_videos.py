@@ -16,13 +16,21 @@ class CaptionStyle(Request):
     """How burnt-in captions look. Colours are the service's own strings."""
 
     language: str | None = None
+    """Language code of the captions."""
     primary_colour: str | None = field(default=None, name="PrimaryColour")
+    """Colour of the letters."""
     outline_colour: str | None = field(default=None, name="OutlineColour")
+    """Colour of their outline."""
     back_colour: str | None = field(default=None, name="BackColour")
+    """Colour behind them."""
     title_box_colour: str | None = field(default=None, name="TitleBoxColour")
+    """Colour of the title's box."""
     title: str | None = None
+    """Title to show."""
     font_name: str | None = field(default=None, name="FontName")
+    """Name of the font."""
     font_size: int | None = field(default=None, name="Fontsize")
+    """Size of the font."""
     position: Annotated[float, Meta(ge=0, le=1)] | None = field(default=None, name="subtitle_position")
     """0 to 1, as a share of the height."""
 
@@ -39,19 +47,29 @@ class StartAvatarVideo(Start):
     custom_voice: Sound | None = None
     """Another recording, as newer servers take it."""
     title: Annotated[str, Meta(max_length=40)] | None = None
+    """Label of the video, at most 40 characters."""
     resolution: int = 1080
     """Height in pixels."""
     web_bg_width: int = 0
-    """Canvas in pixels, with the four below: needed only with a background."""
+    """Width of the canvas in pixels; like the sizes below needed only with a background."""
     web_bg_height: int = 0
+    """Height of the canvas in pixels."""
     web_people_width: int = 0
+    """Width of the avatar on the canvas in pixels."""
     web_people_height: int = 0
+    """Height of the avatar on the canvas in pixels."""
     web_people_x: int = 0
+    """Left offset of the avatar in pixels."""
     web_people_y: int = 0
+    """Top offset of the avatar in pixels."""
     web_dist_bg_width: int = -1
+    """Width of the placed background in pixels; -1 leaves it to the service."""
     web_dist_bg_height: int = -1
+    """Height of the placed background in pixels; -1 leaves it to the service."""
     web_dist_bg_x: int = 0
+    """Left offset of the placed background in pixels."""
     web_dist_bg_y: int = 0
+    """Top offset of the placed background in pixels."""
     back_id: str | None = None
     """The service's own background; not together with ``custom_back_id`` (error code 30005)."""
     custom_back_id: str | None = None
@@ -61,7 +79,9 @@ class StartAvatarVideo(Start):
     anchor_background_img: Picture | None = None
     """The avatar's original background, where it has none saved and is to be cut out."""
     anchor_background_color: str | None = None
+    """The avatar's original background colour, instead of its picture."""
     face_swap_id: str | None = None
+    """A saved face to put on; its effect is not public."""
     skip_resolution: bool | None = field(default=None, name="isSkipRs")
     """Skip the resolution step."""
     allow_reverse: str | None = field(default=None, name="isAllowReverse")
@@ -71,12 +91,19 @@ class StartAvatarVideo(Start):
     captions: bool | None = field(default=None, name="isCaptionEnabled")
     """Burn captions in."""
     caption_style: CaptionStyle | None = field(default=None, name="captionAlign")
+    """How captions look."""
     note: str | None = field(default=None, name="msg")
+    """A note of your own."""
     wl_model: str | None = None
+    """Its meaning is not public."""
     lip_model: str | None = None
+    """Lip-sync model; its values are not public."""
     erode_factor: float | None = None
+    """Its meaning is not public."""
     skip_green_screen: bool | None = field(default=None, name="isSkipGp")
+    """Skip the green screen."""
     gp_model: dict[str, Any] | None = None
+    """``compose_mode`` (text) and ``compose_ratio`` (number); their meaning is not public."""
 
     def problem(self) -> tuple[str, str] | None:
         """Refuse two backgrounds, as the service does."""
@@ -91,23 +118,32 @@ class AvatarVideo(Task):
     status: str = field(default="", name="status")
     """The service's own status word; `state` is what to branch on."""
     result_url: str | None = field(default=None, name="result")
+    """Where the video lies for about three days; empty until done."""
     failed_message: str | None = field(default=None, name="error")
+    """Why it failed."""
     progress: int | None = field(default=None, name="process")
     """0 to 100."""
     note: str | None = field(default=None, name="msg")
+    """The note given at the start."""
     anchor_id: str | None = None
+    """The avatar in it."""
 
 
 class Character(Record):
     """An avatar that can be given a voice."""
 
     name: str = ""
+    """Name of the avatar."""
     lang: str = ""
+    """Language it speaks by default."""
     cover_url: str | None = field(default=None, name="video_cover")
+    """Picture of it."""
     training_id: str | None = field(default=None, name="user_video_twin_id")
     """The training that made it, for your own."""
     background_img: str | None = None
+    """Its original background, if it has a picture saved."""
     background_color: str | None = None
+    """Its original background, if it has a colour saved."""
 
 
 class CharacterQuery(Request):
@@ -123,24 +159,28 @@ class ByVideoId(Request):
     """One avatar video."""
 
     video_id: str
+    """Record id, 24 hex digits."""
 
 
 class TextQuery(Request):
     """A text to look at."""
 
     text: Annotated[str, Meta(min_length=1)] = field(name="msg")
+    """The text."""
 
 
 class PublicPool(Request):
     """The account-wide switch for the shared pool."""
 
     on: bool = field(name="isAutoToPublicPool")
+    """Whether jobs may use the shared pool."""
 
 
 class PublicPoolState(Reply):
     """Where the switch stands."""
 
     on: bool | None = field(default=None, name="isAutoToPublicPool")
+    """Whether jobs may use the shared pool."""
 
 
 class AvatarList(Request):
@@ -154,6 +194,7 @@ class LipSyncModel(Record):
     """A personalized lip-sync model. Its fields are not public."""
 
     name: str = ""
+    """Label of the model."""
 
 
 class AvatarVideos(Group):

@@ -18,6 +18,7 @@ class StartAvatar(Request):
     name: Annotated[str, Meta(min_length=1)]
     """Name of the avatar."""
     gender: Literal["female", "male"]
+    """Sent by every client that was seen to work."""
     video_url: Video | None = None
     """At least 10 seconds with one face; this or ``image_url``."""
     image_url: Picture | None = None
@@ -25,6 +26,7 @@ class StartAvatar(Request):
     background_color: str | None = field(default=None, name=_sic.VIDEO_BACKGROUND_COLOR)
     """``rgb(...)``."""
     background_image: Picture | None = field(default=None, name=_sic.VIDEO_BACKGROUND_IMAGE)
+    """Background of the source, as a picture."""
     model_version: Literal["V2.0", "V2.1"] | None = None
     """For pictures."""
     prompt: str | None = None
@@ -32,6 +34,7 @@ class StartAvatar(Request):
     negative_prompt: str | None = None
     """For pictures."""
     skip_preview: bool | None = field(default=None, name="skipPreview")
+    """Make no preview."""
 
     def problem(self) -> tuple[str, str] | None:
         """Refuse none and both."""
@@ -46,6 +49,7 @@ class Avatar(Task):
     anchor_id: str | None = None
     """Set when it is done, on newer servers; `Avatars.character` finds it on all."""
     preview_url: str | None = field(default=None, name="preview_result_url")
+    """A first look at it."""
 
 
 class ContinuedAvatar(Avatar):
@@ -56,6 +60,7 @@ class AvatarQuery(PageQuery):
     """Which trainings to list."""
 
     status: Literal["pending", "processing", "completed", "failed"] | None = None
+    """Only trainings in this state."""
 
 
 class Avatars(Group):

@@ -16,6 +16,7 @@ class Background(Record):
     """A background; its ``id`` is what an avatar video takes as ``custom_back_id`` (or ``back_id``)."""
 
     img_url: str = ""
+    """Public URL of the picture."""
 
 
 class Backgrounds(Group):

@@ -23,6 +23,7 @@ class Uncaptioned(Task):
     """A caption removal in the making, or made."""
 
     source_url: str = ""
+    """The video with captions."""
 
 
 class CaptionRemoval(Group):

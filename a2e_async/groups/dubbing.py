@@ -22,16 +22,22 @@ class StartDubbing(Start):
     target_lang: str
     """Language code such as ``fr``."""
     num_speakers: Annotated[int, Meta(ge=1)] = 1
+    """How many people speak in it."""
     drop_background_audio: bool = False
+    """Keep nothing but the speech."""
 
 
 class Dub(Task):
     """A dubbing in the making, or made."""
 
     source_url: str = ""
+    """What is dubbed."""
     source_lang: str = ""
+    """Language it is in."""
     target_lang: str = ""
+    """Language it is dubbed into."""
     speakers: int | None = field(default=None, name="num_speakers")
+    """How many people speak in it."""
 
 
 class Dubbing(Group):

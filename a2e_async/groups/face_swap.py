@@ -21,6 +21,7 @@ class Face(Record):
     """A saved face."""
 
     face_url: str = ""
+    """Public URL of the picture."""
     created_at: str = field(default="", name="createdAt")
     """UTC, ISO 8601."""
     updated_at: str = field(default="", name="updatedAt")
@@ -55,20 +56,26 @@ class SwapPreview(Task):
     """A preview in the making, or made."""
 
     face_url: str = ""
+    """The face."""
     video_url: str = ""
+    """What it is put into."""
 
 
 class Swap(Task):
     """A face swap in the making, or made."""
 
     face_url: str = ""
+    """The face."""
     video_url: str = ""
+    """What it is put into."""
     duration: float | None = None
     """Seconds of video."""
     initialized_time: str | None = None
-    """UTC, ISO 8601, like the two below: when the service took each step."""
+    """When the service took it, UTC, ISO 8601."""
     processing_time: str | None = None
+    """When the model began, UTC, ISO 8601."""
     completed_time: str | None = None
+    """When the result was there, UTC, ISO 8601."""
 
 
 class FaceSwapImages(Group):

@@ -19,7 +19,9 @@ class StartImageToVideo(Start):
     name: str | None = None
     """Label of the task."""
     prompt: str | None = None
+    """What is to happen."""
     negative_prompt: str | None = None
+    """What is not to be seen."""
     lora: str | None = None
     """Id of a preset, instead of a prompt."""
     model_type: Literal["GENERAL", "FLF2V"] = "GENERAL"
@@ -29,12 +31,15 @@ class StartImageToVideo(Start):
     end_image_url: Picture | None = None
     """Last picture, for ``FLF2V``."""
     extend_prompt: bool = True
+    """Let the service write the prompt out first."""
     seconds: Literal[5, 10, 15, 20] = field(default=5, name="video_time")
     """Length of the video."""
     frames: Annotated[int, Meta(ge=1, le=1000)] | None = field(default=None, name="video_length")
     """Deprecated by the vendor: length in frames."""
     skip_face_enhance: bool = False
+    """Leave faces as the model makes them."""
     mask_face: bool | None = None
+    """Used by the service's web page; its effect is not public."""
 
     def problem(self) -> tuple[str, str] | None:
         """Refuse a last picture without its mode, and the mode without it."""
@@ -54,8 +59,11 @@ class ImageVideo(Task):
     """A video in the making, or made, from a picture."""
 
     image_url: str = ""
+    """The picture."""
     prompt: str | None = None
+    """What is to happen."""
     negative_prompt: str | None = None
+    """What is not to be seen."""
 
 
 class ExtendPrompt(Request):
@@ -64,25 +72,35 @@ class ExtendPrompt(Request):
     reference_id: str
     """A name of your own for the request."""
     image_url: Picture
+    """The picture that the video starts from."""
     prompt: str
+    """The short prompt."""
     negative_prompt: str
+    """What is not to be seen."""
     lang: str = "en"
+    """Language code of the answer."""
     max_length: int | None = None
+    """Longest answer; its unit is not public."""
     template: Literal["default", "cinematic"] = "default"
+    """Manner of writing."""
     shot_count: int | None = None
+    """How many shots to describe."""
     with_audio: bool | None = None
+    """Describe the sound, too."""
 
 
 class ExtendPromptStreamed(ExtendPrompt):
     """The same, answered bit by bit."""
 
     stream: bool = field(default=False, name="stream")
+    """Answer as an event stream; `ImageToVideo.extend_prompt` reads it."""
 
 
 class ExtendPromptBetween(ExtendPromptStreamed):
     """The same, for a video between two pictures."""
 
     end_image_url: Picture
+    """The picture that the video ends with."""
 
 
 class StartWatermark(Request):
@@ -91,20 +109,28 @@ class StartWatermark(Request):
     media_url: Clip
     """What to mark."""
     watermark_type: Literal["text", "image"]
+    """What to lay over it."""
     text: str | None = None
+    """The text, for ``text``."""
     watermark_image_url: Picture | None = None
+    """The picture, for ``image``."""
     fontsize: int | None = None
+    """Size of the text."""
     fontcolor: list[int] | None = None
     """Red, green, blue."""
     position: str | None = None
+    """Where it goes; the values are not public."""
     scale_ratio: float | None = None
+    """Size of the mark as a share of the whole."""
     to_720p: bool | None = None
+    """Scale the result to 720 lines."""
 
 
 class Watermarked(Reply):
     """The marked copy."""
 
     result_url: str
+    """Public URL of the marked copy."""
 
 
 class ImageToVideo(Group):

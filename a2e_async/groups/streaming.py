@@ -19,6 +19,7 @@ class StreamingAvatar(Record):
     """An avatar that can be met in a room."""
 
     name: str = ""
+    """Name of the avatar."""
 
 
 class EnterRoom(Request):
@@ -34,9 +35,13 @@ class RoomToken(Reply):
     """The key to a room of the vendor's RTC service (Agora), through which sound, picture and answers come."""
 
     channel: str
+    """Name of the room."""
     app_id: str = field(default="", name="appId")
+    """The vendor's application id at the RTC service."""
     token: str = ""
+    """Key with which an RTC client joins."""
     uid: int | None = None
+    """Number under which it joins."""
     expires_at: int | None = field(default=None, name="expire_epoch_timestamp")
     """Seconds since 1970."""
 
@@ -48,13 +53,16 @@ class ToRoom(Request):
     """Something said in a room."""
 
     channel: str
+    """Name of the room."""
     text: Annotated[str, Meta(min_length=1)]
+    """What is said."""
 
 
 class SetContext(Request):
     """What the avatar is to know when it is asked."""
 
     channel: str
+    """Name of the room."""
     text: Annotated[str, Meta(max_length=5000)]
     """At most 5000 characters."""
 
@@ -63,6 +71,7 @@ class ByChannel(Request):
     """One room."""
 
     channel: str
+    """Name of the room."""
 
 
 class Room:

@@ -13,12 +13,14 @@ class LogIn(Request):
     account: str
     """E-mail of the account."""
     password: str
+    """Password of the account."""
 
 
 class LoginToken(Reply):
     """A token of the web site, which is not an API token."""
 
     token: str
+    """The login token."""
 
 
 class CreateToken(Request):
@@ -32,7 +34,9 @@ class APIToken(Record):
     """An API token; the token itself is shown when it is made, and perhaps never again."""
 
     alias: str = ""
+    """Label that reminds the owner why the token exists."""
     token: str | None = None
+    """The token itself; None where the service keeps it to itself."""
     created_at: str = field(default="", name="createdAt")
     """UTC, ISO 8601."""
 

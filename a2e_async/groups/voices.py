@@ -27,17 +27,22 @@ class PublicVoice(Reply):
     id: str = field(name="value")
     """What `Voices.speak` takes as ``tts_id``."""
     name: str = field(default="", name="label")
+    """Name of the voice."""
     rate: float | None = field(default=None, name="ttsRate")
     """Coins for each 10 seconds of speech."""
     language: str = ""
+    """Language code."""
 
 
 class VoiceFamily(Reply):
     """Public voices of one gender."""
 
     gender: str = field(name="value")
+    """``female`` or ``male``."""
     label: str = ""
+    """The same, in the locale asked for."""
     voices: list[PublicVoice] = field(default_factory=list[PublicVoice], name="children")
+    """The voices."""
 
 
 class StartVoice(Start):
@@ -48,9 +53,11 @@ class StartVoice(Start):
     voice_urls: Annotated[list[Sound], Meta(min_length=1)]
     """At least one recording."""
     gender: Literal["female", "male"] = "female"
+    """Gender of the voice."""
     denoise: bool | None = None
     """Clean the samples first."""
     enhance_voice_similarity: bool | None = None
+    """Keep closer to the samples."""
     model: Literal["a2e", "cartesia", "minimax", "elevenlabs"] = "a2e"
     """Cloning engine; sets the price."""
     language: str | None = None
@@ -61,15 +68,21 @@ class Voice(Task):
     """A cloned voice, or one in training; its ``id`` is what `Voices.speak` takes as ``user_voice_id``."""
 
     gender: str = ""
+    """``female`` or ``male``."""
     model: str = ""
+    """Cloning engine."""
     lang: str = ""
+    """Language code."""
     language: str = ""
+    """Locale such as ``en-US``."""
     voice_urls: list[str] = field(default_factory=list[str])
+    """The samples."""
     speaker_id: str | None = None
     """The vendor's own name of the voice."""
     rate: float | None = field(default=None, name="ttsRate")
     """Coins for each 10 seconds of speech."""
     refunded: bool | None = field(default=None, name="hasRefundCoin")
+    """Whether a failed training was paid back."""
 
 
 class Speak(Request):
@@ -82,7 +95,9 @@ class Speak(Request):
     user_voice_id: str | None = None
     """A cloned voice."""
     country: str | None = None
+    """Language half of a locale; the service takes ``en``."""
     region: str | None = None
+    """Region half of a locale; the service takes ``US``."""
     rate: Annotated[float, Meta(ge=0.5, le=2)] = field(default=1.0, name="speechRate")
     """Speed, 0.5 to 2."""
 
@@ -99,6 +114,7 @@ class Rename(Request):
     id: str = field(name="_id")
     """Record id, 24 hex digits."""
     name: Annotated[str, Meta(min_length=1)]
+    """The new name."""
 
 
 class SpeechOutput(Record):
@@ -112,6 +128,7 @@ class ByOutputId(Request):
     """One speech output."""
 
     id: str
+    """Record id."""
 
 
 class Voices(Group):
