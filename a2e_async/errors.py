@@ -53,7 +53,7 @@ class A2EError(Exception):
         retry_safe: bool = False,
     ) -> None:
         text = f"{endpoint}: {message}" if endpoint else message
-        super().__init__(f"{text} {self.remedy}" if self.remedy else text)
+        super().__init__(f"{text.rstrip('. ')}. {self.remedy}" if self.remedy else text)
         self.message = message
         self.endpoint = endpoint
         self.task_id = task_id

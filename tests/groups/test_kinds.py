@@ -19,6 +19,7 @@ from a2e_async import (
     TaskKind,
     TaskState,
 )
+from a2e_async.sandbox import Rule
 from a2e_async.sandbox.media import probe
 from a2e_async.tasks import KINDS
 from tests.service import Scene, scene
@@ -86,6 +87,15 @@ async def test_a_failure_says_why_and_is_refunded(kind: TaskKind[..., Any]) -> N
         with pytest.raises(TaskFailedError, match="no reason" if kind is VOICE_CLONE else "no face"):
             await s.a2e.run(kind, **given)
         assert s.account.coins == before
+
+
+@pytest.mark.parametrize("kind", [FACE_SWAP_PREVIEW, CONTINUED_AVATAR], ids=repr)
+async def test_a_kind_that_nobody_can_name_fails_as_well(kind: TaskKind[..., Any]) -> None:
+    async with scene(coins=10_000) as s:
+        task = await s.a2e.call(kind.start, kind.start.request(**await fields(s, kind, "")))
+        s.account.fault(Rule("word", method="GET", word="failed"))
+        with pytest.raises(TaskFailedError, match=task.id):
+            await s.a2e.watch(task)
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.details is not None], ids=repr)
