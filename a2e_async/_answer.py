@@ -182,7 +182,7 @@ class Answer(Generic[R]):
         if self._decode is None:
             self._decode = Decoder(_generic(Envelope, self._wire), strict=False).decode
         misfit = ""
-        if status < 300:  # noqa: PLR2004 - HTTP's own border
+        if status < 300:
             try:
                 envelope = self._decode(body)
                 if envelope.code == 0:
@@ -281,13 +281,13 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
     except _UNREADABLE:
         failure = None
     code = number_in(failure.code) if failure else 0
-    if status < 300 and not code:  # noqa: PLR2004 - HTTP's own border
+    if status < 300 and not code:
         strange = failure is None or failure.code is None
         kind = "no envelope of the service's" if strange else f"unexpected ({misfit})"
         return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
     text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
     trace_id = str(failure.trace_id or "") if failure else ""
-    if status == 429 and code not in MODERATION_CODES:  # noqa: PLR2004 - the one status that carries a pause
+    if status == 429 and code not in MODERATION_CODES:
         wait = retry_after(headers.get("Retry-After", ""))
         return RateLimitError(text, code=code, trace_id=trace_id, endpoint=endpoint, retry_after=wait)
     cls = _error_class(status, code, text)
@@ -298,9 +298,9 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
 def _error_class(status: int, code: int, text: str) -> type[APIError]:
     if code in MODERATION_CODES:
         return ModerationError
-    if _BROKE.search(text) and status < 500:  # noqa: PLR2004 - HTTP's own border
+    if _BROKE.search(text) and status < 500:
         return InsufficientCoinsError
-    return _BY_STATUS.get(status, ServerError if status >= 500 else APIError)  # noqa: PLR2004
+    return _BY_STATUS.get(status, ServerError if status >= 500 else APIError)
 
 
 def retry_after(value: str) -> float | None:

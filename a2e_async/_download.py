@@ -73,14 +73,14 @@ class Download:
         status = response.status
         if status in _GONE:
             raise NotFoundError("the result URL has expired or is gone.", http_status=status, endpoint=LABEL)
-        if status == 416 or status >= 500:  # noqa: PLR2004 - both are worth another try from the start
+        if status == 416 or status >= 500:
             self._done = 0
             raise TransportError(f"HTTP {status}.", endpoint=LABEL)
-        if status >= 300:  # noqa: PLR2004 - HTTP's own border
+        if status >= 300:
             raise APIError("the result cannot be fetched.", http_status=status, endpoint=LABEL)
         if response.content_type in _NO_MEDIA:
             raise DecodeError(f"the result URL serves {response.content_type}, not a media file.", endpoint=LABEL)
-        if status != 206:  # noqa: PLR2004 - not a continuation
+        if status != 206:
             self._done = 0
         self._etag = response.headers.get("ETag", "")
         total = None if response.content_length is None else self._done + response.content_length

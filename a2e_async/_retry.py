@@ -25,7 +25,7 @@ def started_unknown(error: A2EError) -> bool:
         return error.sent
     if isinstance(error, APIError):
         # A gateway says 408 when it gave up on the answer, not only when the request was late.
-        lost = isinstance(error, ServerError) or error.http_status == 408  # noqa: PLR2004
+        lost = isinstance(error, ServerError) or error.http_status == 408
         return lost and error.http_status != NOT_IMPLEMENTED
     return True
 

@@ -176,6 +176,6 @@ def url_problem(url: str, *, local: bool) -> str:
         return f"{url[:80]!r} is no http(s) URL.{hint}"
     if any(char.isspace() for char in url):
         return f"{url[:80]!r} holds a space, which the service refuses: write %20, or rename the file."
-    if len(url) > 2048:  # noqa: PLR2004 - the limit of the service
+    if len(url) > 2048:
         return f"the URL is {len(url)} characters long; 2048 is the most."
     return ""

@@ -114,7 +114,7 @@ class Files:
                 async with pool.plain.put(
                     url, data=body, headers=headers, timeout=pool.transfer_timeout, allow_redirects=False
                 ) as response:
-                    if response.status < 300:  # noqa: PLR2004 - HTTP's own border
+                    if response.status < 300:
                         return
                     text = (await response.content.read(400)).decode("utf-8", "replace")
                     text = f"the storage refused {local.path.name}: {text}"

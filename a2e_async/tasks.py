@@ -47,7 +47,7 @@ def state_of(word: str) -> TaskState:
     """Map a status word; one that is not in the table becomes UNKNOWN and is warned about once."""
     state = WORDS.get(word) or WORDS.get(word.strip().casefold())
     if state is None:
-        if word not in _warned and len(_warned) < 100:  # noqa: PLR2004 - hostile words must not fill the memory
+        if word not in _warned and len(_warned) < 100:
             _warned.add(word)
             log.warning("Unknown status word %r: treated as not final.", word[:80])
         state = TaskState.UNKNOWN
