@@ -11,7 +11,7 @@ import msgspec
 from a2e_async._answer import MODERATION_CODES
 from a2e_async._endpoint import Caller
 from a2e_async.config import PollPolicy
-from a2e_async.errors import A2EError, ModerationError, TaskFailedError, TaskTimeoutError
+from a2e_async.errors import A2EError, ModerationError, RequestError, TaskFailedError, TaskTimeoutError
 from a2e_async.poller import Watch, poller_of
 from a2e_async.tasks import Task, TaskKind, TaskState
 
@@ -67,6 +67,9 @@ class TaskWatcher(Generic[TaskT]):
     ) -> None:
         self._caller, self._kind, self._every = caller, kind, every
         self._policy = policy or PollPolicy()
+        for name, value in (("deadline", deadline), ("every", every)):
+            if value is not None and not value > 0:
+                raise RequestError(f"must be a positive number of seconds, not {value!r}.", field=name)
         self._patience = deadline or self._policy.deadline or kind.patience
         self.task: TaskT | None = None if isinstance(task, str) else task
         """The task as last read; None until it was."""

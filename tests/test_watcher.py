@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from a2e_async import FACE_SWAP, ModerationError, TaskFailedError, TaskState, TaskTimeoutError, TaskWatcher
+from a2e_async import (
+    FACE_SWAP,
+    ModerationError,
+    RequestError,
+    TaskFailedError,
+    TaskState,
+    TaskTimeoutError,
+    TaskWatcher,
+)
 from a2e_async.groups.face_swap import Swap
 from a2e_async.watcher import age_of
 from tests.stepping import Service, stepped
@@ -127,6 +135,12 @@ def test_a_deadline_always_exists() -> None:
         return asyncio.get_running_loop().time() - began
 
     assert stepped(main()) == pytest.approx(FACE_SWAP.patience, abs=1)
+
+
+@pytest.mark.parametrize("how", [{"deadline": 0}, {"deadline": -1}, {"every": 0}, {"every": float("nan")}])
+def test_a_wait_of_no_length_is_refused(how: dict[str, float]) -> None:
+    with pytest.raises(RequestError, match=next(iter(how))):
+        TaskWatcher(Service(), FACE_SWAP, "a", **how)
 
 
 def test_a_callers_own_time_limit_stays_his() -> None:

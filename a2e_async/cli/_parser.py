@@ -13,7 +13,7 @@ environment:
   A2E_API_KEY    the account's token (sk_...), made on the service's page Account > API Token
   A2E_BASE_URL   where the service is; point it at an `a2e sandbox` to try things for free
 
-exit codes: 0 done, 1 a job failed or the service refused, 2 bad use, 3 stopped early, 130 Ctrl-C
+exit codes: 0 done, 1 a job failed or the service refused, 2 bad use, 130 Ctrl-C
 """
 
 
