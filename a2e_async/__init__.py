@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 from a2e_async._version import __version__
 
 if TYPE_CHECKING:
-    from a2e_async.batch import Batch, Outcome
+    from a2e_async.batch import Batch
     from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
     from a2e_async.errors import (
         A2EError,
         APIError,
         AuthenticationError,
+        BatchStoppedError,
         BudgetExceededError,
         ConfigError,
         DecodeError,
         InsufficientCoinsError,
+        JournalError,
         ModerationError,
         NotFoundError,
         PermissionDeniedError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from a2e_async.groups.face_swap import FACE_SWAP, FACE_SWAP_PREVIEW
     from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO
     from a2e_async.groups.voices import VOICE_CLONE
+    from a2e_async.outcomes import BatchStatus, Outcome
     from a2e_async.session import A2ESession
     from a2e_async.tasks import Task, TaskKind, TaskState
     from a2e_async.watcher import TaskWatcher, Transition
@@ -49,6 +52,8 @@ __all__ = [
     "AVATAR_VIDEO",
     "AuthenticationError",
     "Batch",
+    "BatchStatus",
+    "BatchStoppedError",
     "BudgetExceededError",
     "CAPTION_REMOVAL",
     "CONTINUED_AVATAR",
@@ -59,6 +64,7 @@ __all__ = [
     "FACE_SWAP_PREVIEW",
     "IMAGE_TO_VIDEO",
     "InsufficientCoinsError",
+    "JournalError",
     "Limits",
     "ModerationError",
     "NotFoundError",
@@ -99,6 +105,7 @@ _MODULES = (
     "groups.avatars",
     "groups.avatar_videos",
     "watcher",
+    "outcomes",
     "batch",
     "session",
 )

@@ -157,6 +157,11 @@ class Record(Reply, dict=True):
         except _UNREADABLE as error:
             raise DecodeError(f"record {self.id} cannot be read in full ({error}).") from None
 
+    def to_json(self) -> bytes:
+        """Return the record as the service sent it."""
+        source = vars(self).get("source")
+        return source.of(self.id) if source else msgspec.json.encode(self)
+
     def detach(self) -> None:
         """Let go of the other records that came in the same answer."""
         source = vars(self).get("source")

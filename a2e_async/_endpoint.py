@@ -41,6 +41,14 @@ class Caller(Protocol):
         ...
 
 
+class Agent(Caller, Protocol):
+    """What a batch needs of a session."""
+
+    async def prepare(self, endpoint: "Endpoint[..., Any]", request: Request) -> Request:
+        """Check a request and upload its local files; raise `RequestError` for what the service would not take."""
+        ...
+
+
 class Host(Caller, Protocol):
     """What a group needs besides, for the steps that it joins into one call."""
 

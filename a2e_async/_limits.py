@@ -1,36 +1,125 @@
-"""The gate: what one session asks of the service at once, and the brake that all of it shares."""
+"""The gate: how much one session asks of the service at once and in a second, and the brake that all of it shares."""
 
 import asyncio
-from types import TracebackType
+
+SLACK = 0.1
+"""Seconds of unused rate that may be made up for, so that late timers do not lower the average."""
+
+
+class Pace:
+    """Spaces what passes on one event loop: ``rate`` a second on average, first come, first served."""
+
+    def __init__(self, rate: float) -> None:
+        self._step = 1 / rate
+        self._next = float("-inf")
+        self._turn = asyncio.Lock()
+
+    async def acquire(self) -> None:
+        """Wait until the next may pass; a cancelled wait uses nothing up."""
+        async with self._turn:
+            if (pause := self.pause()) > 0:
+                await asyncio.sleep(pause)
+            self.take()
+
+    def pause(self) -> float:
+        """Return the seconds until the next may pass, 0 or less if it may now."""
+        return self._next - asyncio.get_running_loop().time()
+
+    def take(self) -> None:
+        """Count one that passes now."""
+        self._next = max(self._next, asyncio.get_running_loop().time() - SLACK) + self._step
 
 
 class Gate:
-    """Bounds the requests under way on one event loop; a Retry-After holds everyone back, not only who met it."""
+    """Bounds the requests under way on one event loop; one 429 holds everyone back, not only who met it.
 
-    def __init__(self, concurrency: int) -> None:
+    After such a brake, requests begin again one at a time. Each that ends otherwise than by a 429 makes room for one
+    more until half of the former room is reached, from there on a whole round of them does.
+    """
+
+    def __init__(self, concurrency: int, rate: float | None = None) -> None:
         self._slots = asyncio.Semaphore(concurrency)
+        self._pace = None if rate is None else Pace(rate)
+        self._most, self._half, self._window = concurrency, concurrency / 2, float(concurrency)
         self._open_at = 0.0
+        self._brakes = self._busy = self._waiting = 0
+        self._turn, self._room = asyncio.Lock(), asyncio.Event()
 
-    def brake(self, seconds: float) -> None:
+    async def enter(self, patience: float = float("inf")) -> int | None:
+        """Wait to be let in, first come, first served; return the ticket to leave with.
+
+        None, without being let in, if a brake will last for more than ``patience`` seconds.
+        """
+        await self._slots.acquire()
+        if (self._waiting or self._open_at or self._pace or self._busy >= self._window) and not await self._wait(
+            patience
+        ):
+            return None
+        self._busy += 1
+        return self._brakes
+
+    async def _wait(self, patience: float) -> bool:
+        self._waiting += 1
+        opened = False
+        try:
+            # Only the first in the queue looks, and it enters as it looks: nothing is ever handed to someone who
+            # may be gone, nor to someone who would miss a brake.
+            async with self._turn:
+                opened = await self._opening(patience)
+        finally:
+            self._waiting -= 1
+            if not opened:
+                self._slots.release()
+        return opened
+
+    async def _opening(self, patience: float) -> bool:
+        while True:
+            pause = self.braked()
+            if pause > patience:
+                return False
+            if self._pace:
+                pause = max(pause, self._pace.pause())
+            if pause > 0:
+                await asyncio.sleep(pause)
+            elif self._busy >= self._window:
+                self._room.clear()
+                await self._room.wait()
+            else:
+                break
+        if self._pace:
+            self._pace.take()
+        return True
+
+    def leave(self, ticket: int) -> None:
+        """Make room for others; a 429 has to be told by ``brake`` first."""
+        self._slots.release()
+        # Those from before a brake are no part of what has begun since, or one slow request would keep all out.
+        if ticket == self._brakes:
+            self._busy -= 1
+            self.widen(ticket)
+
+    def widen(self, ticket: int) -> None:
+        """Let more in after what is not a 429, unless the request was under way before the last brake."""
+        if self._window < self._most and ticket == self._brakes:
+            self._window += 1 if self._window < self._half else 1 / self._window
+            self._room.set()
+
+    def brake(self, seconds: float, ticket: int) -> None:
+        """Hold everyone back, and begin again with one, unless an earlier 429 of the same burst saw to that."""
+        self.hold(seconds)
+        if ticket == self._brakes:
+            self._brakes += 1
+            self._half, self._window = self._window / 2, 1.0
+            self._busy = 0
+            self._room.set()
+
+    def hold(self, seconds: float) -> None:
         """Let nobody in for so long; a longer pause that is already on stays."""
         self._open_at = max(self._open_at, asyncio.get_running_loop().time() + seconds)
 
-    async def __aenter__(self) -> None:
-        await self._slots.acquire()
-        if self._open_at:
-            try:
-                await self._wait()
-            except BaseException:
-                self._slots.release()
-                raise
-
-    async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        while (pause := self._open_at - loop.time()) > 0:  # noqa: ASYNC110 - the brake may have grown meanwhile
-            await asyncio.sleep(pause)
+    def braked(self) -> float:
+        """Return the seconds for which nobody is let in, 0 if there is no brake on."""
+        if self._open_at and (pause := self._open_at - asyncio.get_running_loop().time()) > 0:
+            return pause
         self._open_at = 0.0
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._slots.release()
+        return 0.0

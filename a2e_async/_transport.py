@@ -46,7 +46,7 @@ class Pool:
     def __init__(self, config: SessionConfig, borrowed: "aiohttp.ClientSession | None") -> None:
         import aiohttp  # noqa: PLC0415 - four times the cost of all other imports together
 
-        self.gate = Gate(config.limits.concurrency)
+        self.gate = Gate(config.limits.concurrency, config.limits.rate)
         self.transfers = asyncio.Semaphore(config.limits.transfers)
         self.uploads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """One lock for each content, so that a file wanted by many is uploaded once."""
@@ -157,13 +157,17 @@ class Transport:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.config.retry.patience
         for wait in waits(self.config.retry):
-            pause = max(wait, (failure.retry_after or 0.0)) if isinstance(failure, RateLimitError) else wait
+            asked = failure.retry_after or 0.0 if isinstance(failure, RateLimitError) else None
+            pause = max(wait, asked or 0.0)
             if loop.time() + pause > end:
+                if asked:
+                    patience = self.config.retry.patience
+                    failure.args = (f"{failure}, longer than RetryPolicy.patience ({patience:g} s) allows",)
                 break
-            if isinstance(failure, RateLimitError):
-                self.pool().gate.brake(pause)
-            else:
+            if asked is None:
                 await asyncio.sleep(pause)
+            else:
+                self.pool().gate.hold(pause)
             try:
                 return await self._send(endpoint, path, body)
             except NotFoundError as error:
@@ -178,49 +182,66 @@ class Transport:
 
     async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None) -> R:
         pool = self.pool()
-        async with pool.gate:
+        ticket = await self._enter(pool, endpoint.label)
+        try:
+            response = await pool.api.request(
+                endpoint.method,
+                self.config.base_url + path,
+                data=body,
+                headers=pool.headers,
+                timeout=pool.timeout,
+                allow_redirects=False,
+            )
             try:
-                response = await pool.api.request(
-                    endpoint.method,
-                    self.config.base_url + path,
-                    data=body,
-                    headers=pool.headers,
-                    timeout=pool.timeout,
-                    allow_redirects=False,
-                )
-                try:
-                    raw = await response.read()
-                except BaseException:
-                    response.close()
-                    raise
-            except pool.errors as error:
-                raise self.translate(endpoint.label, error) from hide(error)
-        return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
+                raw = await response.read()
+            except BaseException:
+                response.close()
+                raise
+            return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
+        except RateLimitError as error:
+            pool.gate.brake(error.retry_after or 0.0, ticket)
+            raise
+        except pool.errors as error:
+            raise self.translate(endpoint.label, error) from hide(error)
+        finally:
+            pool.gate.leave(ticket)
+
+    async def _enter(self, pool: Pool, label: str) -> int:
+        ticket = await pool.gate.enter(self.config.retry.patience)
+        if ticket is None:
+            text = "not sent, since an earlier request was answered so"
+            raise RateLimitError(text, endpoint=label, retry_after=pool.gate.braked())
+        return ticket
 
     async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
         """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
         path, body = endpoint.target(request)
         pool = self.pool()
-        call = pool.api.request(
-            endpoint.method,
-            self.config.base_url + path,
-            data=body,
-            headers=pool.headers,
-            timeout=pool.transfer_timeout,
-            allow_redirects=False,
-        )
-        async with pool.gate:
-            try:
-                async with call as response:
-                    if response.content_type == "text/event-stream":
-                        async for text in _texts(response.content, endpoint.label):
-                            yield text
-                    else:
-                        raw = await response.read()
-                        value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
-                        yield Event("result", msgspec.json.encode(value).decode()).text()
-            except pool.errors as error:
-                raise self.translate(endpoint.label, error) from hide(error)
+        ticket = await self._enter(pool, endpoint.label)
+        try:
+            async with pool.api.request(
+                endpoint.method,
+                self.config.base_url + path,
+                data=body,
+                headers=pool.headers,
+                timeout=pool.transfer_timeout,
+                allow_redirects=False,
+            ) as response:
+                if response.content_type == "text/event-stream":
+                    pool.gate.widen(ticket)  # others need not wait for the end of a long stream
+                    async for text in _texts(response.content, endpoint.label):
+                        yield text
+                else:
+                    raw = await response.read()
+                    value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
+                    yield Event("result", msgspec.json.encode(value).decode()).text()
+        except RateLimitError as error:
+            pool.gate.brake(error.retry_after or 0.0, ticket)
+            raise
+        except pool.errors as error:
+            raise self.translate(endpoint.label, error) from hide(error)
+        finally:
+            pool.gate.leave(ticket)
 
     def translate(self, label: str, error: BaseException) -> TransportError:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""

@@ -1,102 +1,221 @@
-"""Many jobs of one kind: bounded submission over any input, outcomes as they finish."""
+"""Many jobs of one kind: bounded submission over any input, outcomes as they finish, taken up again after a crash."""
 
 import asyncio
-import time
-from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from os import PathLike, fspath
+from string import Formatter
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-import msgspec
-
-from a2e_async._endpoint import Caller
-from a2e_async._wire import Request
-from a2e_async.config import PollPolicy
-from a2e_async.errors import RequestError, SubmissionUncertainError
+from a2e_async._budget import Budget
+from a2e_async._course import Course
+from a2e_async._endpoint import Agent
+from a2e_async._frozen import thaw
+from a2e_async._reconcile import Reconciler
+from a2e_async._submit import Submitter
+from a2e_async._wire import ById
+from a2e_async.config import SessionConfig
+from a2e_async.errors import A2EError, BatchStoppedError, JournalError, RequestError
+from a2e_async.files import Files
+from a2e_async.jobs import Item, Jobs, items
+from a2e_async.journal import Journal
+from a2e_async.outcomes import BatchStatus, Outcome
 from a2e_async.tasks import Task, TaskKind, TaskState
-from a2e_async.watcher import TaskWatcher, failure
 
 TaskT = TypeVar("TaskT", bound=Task)
-
-Job = Request | Mapping[str, Any]
-"""A request of the kind, or a mapping of its field names with an optional ``key``."""
-
-
-class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True):
-    """How one job ended. Exactly one of a DONE ``task`` and an ``error`` is there."""
-
-    key: str
-    """The job's own key, or its place in the input, from 1."""
-    state: TaskState
-    """DONE; FAILED (refused, or given up by the service); else where the task stood when last seen."""
-    task: TaskT | None = None
-    """The task as last read; None if it never started."""
-    error: Exception | None = None
-    seconds: float = 0.0
-    """From taking up the job to its outcome."""
-
-    @property
-    def coins(self) -> float:
-        """Coins that the service says the task cost; 0 where it failed or does not say."""
-        return self.task.coins or 0.0 if self.task is not None and self.state is not TaskState.FAILED else 0.0
-
-
 Results = asyncio.Queue[Outcome[TaskT] | Exception | None]
+
+_ENOUGH = 20
+_FAREWELL = 0.5
+_AT_ONCE = 8
 
 
 class Batch(Generic[TaskT]):
     """Submits and watches jobs, at most ``max_in_flight`` between being taken up and their outcome handed over.
 
-    One job's failure disturbs no other. Leaving the ``async with`` block stops submission; tasks already started go
-    on at the service.
+    One job's failure disturbs no other. With a journal no job is paid for twice, whatever dies: run it again with the
+    same input. Leaving the ``async with`` block stops submission; tasks already started go on at the service.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, all optional
         self,
-        caller: Caller,
+        agent: Agent,
         kind: TaskKind[..., TaskT],
+        files: Files,
+        config: SessionConfig,
         *,
+        journal: str | PathLike[str] | None = None,
+        name: str = "",
         max_in_flight: int = 1000,
+        rate: float | None = None,
         deadline: float | None = None,
-        policy: PollPolicy | None = None,
+        max_coins: float | None = None,
+        max_failed: float | None = None,
+        out: str | PathLike[str] | None = None,
+        retry: Collection[TaskState | str] = (),
+        rekey: bool = False,
     ) -> None:
-        if max_in_flight < 1:
-            raise RequestError("must be at least 1.", field="max_in_flight")
-        self._caller, self._kind, self._policy = caller, kind, policy
-        self._max, self._deadline = max_in_flight, deadline
-        self._crews: set[asyncio.Task[None]] = set()
-        self.counts: Counter[TaskState | None] = Counter()
-        """Jobs by state at this moment; None counts those being submitted."""
+        positive = {"max_in_flight": max_in_flight, "rate": rate, "deadline": deadline, "max_failed": max_failed}
+        for field, value in positive.items():
+            if value is not None and not value > 0:
+                raise RequestError(f"must be more than 0, not {value!r}.", field=field)
+        if max_coins is not None and not max_coins >= 0:
+            raise RequestError(f"must not be negative, as {max_coins!r} is.", field="max_coins")
+        self._out = None if out is None else _pattern(fspath(out))
+        self._retry = {_again(word) for word in retry}
+        self._agent, self._kind, self._files, self._config = agent, kind, files, config
+        self._path, self._name, self._rekey = journal, name, rekey
+        self._max, self._rate, self._deadline = max_in_flight, rate, deadline
+        self._max_coins, self._max_failed = max_coins, max_failed
+        self._journal: Journal | None = None
+        self._crew: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self._ended = self._failed = 0
+        self._furnish(0.0)
+
+    def _furnish(self, spent: float) -> None:
+        config, limits = self._config, self._config.limits
+        self._budget = Budget(self._max_coins, spent)
+        reconciler = Reconciler(self._agent, self._kind, config.poll, config.timeout + config.poll.grace)
+        self._submitter = Submitter(
+            self._agent,
+            self._kind,
+            self._budget,
+            reconciler,
+            journal=self._journal,
+            slots=limits.submissions,
+            rate=self._rate,
+        )
+        self._course = Course(
+            self._agent,
+            self._kind,
+            self._submitter,
+            self._budget,
+            journal=self._journal,
+            files=self._files,
+            out=self._out,
+            deadline=self._deadline,
+            policy=config.poll,
+            retry=self._retry,
+        )
 
     async def __aenter__(self) -> Self:
+        if self._path is not None and self._journal is None:
+            self._journal = await Journal.open(
+                self._path,
+                kind=self._kind.name,
+                name=self._name,
+                account=f"{self._config.base_url} {self._config.api_key}",
+                rekey=self._rekey,
+            )
+            try:
+                self._furnish((await self._journal.summary()).coins)
+            except BaseException:
+                await self._journal.aclose()
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for crew in tuple(self._crews):
-            await _end(crew)
+        try:
+            await self._end()
+        finally:
+            journal, self._journal = self._journal, None
+            if journal is not None:
+                await journal.aclose()
 
-    async def run(self, jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[Outcome[TaskT]]:
-        """Yield outcomes as they come. Input is taken up as room appears, so it may be endless."""
+    def status(self) -> BatchStatus:
+        """Tell how the jobs taken up so far stand, and the coins of the whole batch."""
+        counts = self._course.counts
+        states = {state.value: counts[state] for state in TaskState}
+        return BatchStatus(submitting=counts[None], **states, saved=self._course.saved, coins=self._budget.spent)
+
+    async def run(self, jobs: Jobs) -> AsyncGenerator[Outcome[TaskT]]:
+        """Yield outcomes as they come. Input is taken up as room appears, so it may be endless.
+
+        A `pathlib.Path` is a CSV or JSONL file whose columns or members are the fields of the start, and ``key``.
+        What stops submission (`BudgetExceededError` and other `BatchStoppedError`, too few coins, a refused token) is
+        raised after the outcomes of all that was started. Raises `JournalError`, and what the input raises.
+        """
+        async with aclosing(self._run(items(jobs, self._kind.start))) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+    async def resume(self) -> AsyncGenerator[Outcome[TaskT]]:
+        """Yield the outcomes of jobs that the journal knows and that have no end yet, without their input."""
+        async with aclosing(self._run(self._unfinished())) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+
+    async def cancel(self, *, remove: bool = False) -> int:
+        """Stop submitting and end `run`; what was started goes on at the service, and stays in the journal.
+
+        ``remove`` takes back what this run has at the service and is still queued, which the service refunds. Returns
+        how many it took back.
+        """
+        running = dict(self._course.running)
+        self._cancelled = True
+        self._submitter.stop(BatchStoppedError("the batch was cancelled."))
+        await self._end()
+        if not remove:
+            return 0
+        slots = asyncio.Semaphore(_AT_ONCE)
+        taken = await asyncio.gather(*(self._take_back(task_id, slots) for task_id in running))
+        for started, gone in zip(running.values(), taken, strict=True):
+            if gone:
+                self._budget.correct(-started.paid)
+                if self._journal:
+                    await self._journal.withdrawn(started.job)
+        return sum(taken)
+
+    async def _take_back(self, task_id: str, slots: asyncio.Semaphore) -> bool:
+        if self._kind.remove is None:
+            return False
+        async with slots:
+            try:
+                # One that has ended would lose its result, and not be refunded.
+                task = await self._agent.call(self._kind.detail, ById(id=task_id))
+                if task.state is not TaskState.QUEUED:
+                    return False
+                await self._agent.call(self._kind.remove, ById(id=task_id))
+            except A2EError:
+                return False
+        return True
+
+    async def _unfinished(self) -> AsyncGenerator[Item]:
+        if self._journal is None:
+            raise JournalError("without a journal there is nothing to resume.")
+        last = 0
+        while found := await self._journal.unfinished(last):
+            for entry in found:
+                yield Item(entry.id, entry.key, thaw(self._kind.start.request, entry.request))
+            last = found[-1].id
+
+    async def _run(self, source: AsyncGenerator[Item]) -> AsyncGenerator[Outcome[TaskT]]:
+        if self._path is not None and self._journal is None:
+            raise JournalError("a batch with a journal is run inside `async with`.")
+        if self._crew is not None:
+            raise RequestError("one run of a batch must end before the next begins.")
         results: Results[TaskT] = asyncio.Queue()
         room = asyncio.Semaphore(self._max)
-        crew = asyncio.create_task(self._crew(_numbered(jobs), room, results), name=f"a2e-batch-{self._kind.name}")
+        crew = asyncio.create_task(self._work(source, room, results), name=f"a2e-batch-{self._kind.name}")
         crew.add_done_callback(lambda _: results.put_nowait(None))
-        self._crews.add(crew)
+        self._crew = crew
         try:
             while (result := await results.get()) is not None:
                 if isinstance(result, Exception):
                     raise result
                 room.release()
                 yield result
+            if self._submitter.stopped is not None and not self._cancelled:
+                raise self._submitter.stopped
         finally:
-            self._crews.discard(crew)
-            await _end(crew)
+            await self._end()
+            await source.aclose()
 
-    async def _crew(
-        self, source: AsyncIterator[tuple[str, Job]], room: asyncio.Semaphore, results: "Results[TaskT]"
-    ) -> None:
+    async def _work(self, source: AsyncGenerator[Item], room: asyncio.Semaphore, results: "Results[TaskT]") -> None:
         pulling = asyncio.Lock()  # an asynchronous generator cannot be advanced by two at once
         hired = 0
 
@@ -104,82 +223,58 @@ class Batch(Generic[TaskT]):
             nonlocal hired
             while await room.acquire():
                 async with pulling:
-                    item = await anext(source, None)
+                    item = None if self._submitter.stopped else await anext(source, None)
                 if item is None:
                     room.release()
                     return
                 if hired < self._max:
                     hired += 1
                     group.create_task(work())
-                results.put_nowait(await self._one(*item))
+                outcome = await self._course.take(item)
+                if outcome is None:
+                    room.release()
+                else:
+                    self._tally(outcome)
+                    results.put_nowait(outcome)
 
         try:
             async with asyncio.TaskGroup() as group:
                 hired += 1
                 group.create_task(work())
         except ExceptionGroup as broken:
-            results.put_nowait(broken.exceptions[0])  # the input itself failed
+            results.put_nowait(broken.exceptions[0])  # the input or the journal failed
 
-    async def _one(self, key: str, job: Job) -> Outcome[TaskT]:
-        began, state = time.monotonic(), None
-        task: TaskT | None = None
-        problem: Exception | None = None
-        self.counts[None] += 1
+    def _tally(self, outcome: Outcome[TaskT]) -> None:
+        if outcome.known or self._max_failed is None:
+            return
+        self._ended += 1
+        self._failed += outcome.state is TaskState.FAILED
+        if self._ended >= _ENOUGH and self._failed > self._max_failed * self._ended:
+            text = f"{self._failed} of {self._ended} jobs failed, more than max_failed={self._max_failed:g} allows."
+            self._submitter.stop(BatchStoppedError(text))
+
+    async def _end(self) -> None:
+        crew, self._crew = self._crew, None
+        if crew is None or crew.done():
+            return
+        self._submitter.paused = True
         try:
-            task = await self._caller.call(self._kind.start, self._request(job))
-            watcher = TaskWatcher(self._caller, self._kind, task, deadline=self._deadline, policy=self._policy)
-            async for change in watcher:
-                self._move(state, change.state)
-                state, task = change.state, change.task
-            if state is TaskState.FAILED:
-                problem = failure(self._kind, task)
-        except Exception as error:  # noqa: BLE001 - a job's failure is its outcome
-            problem = error
-        end = _state(problem, state)
-        self._move(state, end)
-        return Outcome(key=key, state=end, task=task, error=problem, seconds=time.monotonic() - began)
-
-    def _move(self, old: TaskState | None, new: TaskState) -> None:
-        self.counts[old] -= 1
-        self.counts[new] += 1
-
-    def _request(self, job: Job) -> Request:
-        wanted, label = self._kind.start.request, self._kind.start.label
-        if isinstance(job, wanted):
-            return job
-        if not isinstance(job, Mapping):
-            raise RequestError(f"a job is a {wanted.__name__} or a mapping, not {type(job).__name__}.", endpoint=label)
-        fields = {name: value for name, value in job.items() if name != "key"}
-        try:
-            return wanted(**fields)
-        except TypeError as error:
-            raise RequestError(f"{error}. Fields: {', '.join(wanted.__struct_fields__)}.", endpoint=label) from None
+            # An answer that is nearly here saves the next run from looking for it.
+            await self._submitter.finish(_FAREWELL)
+        finally:
+            crew.cancel()
+            await asyncio.wait([crew])
+            self._submitter.paused = False
 
 
-def _state(problem: Exception | None, seen: TaskState | None) -> TaskState:
-    if problem is None:
-        return TaskState.DONE
-    if isinstance(problem, SubmissionUncertainError):
-        return TaskState.UNKNOWN
-    return TaskState.FAILED if seen is None else seen
+def _pattern(out: str) -> str:
+    fields = {name for _, name, _, _ in Formatter().parse(out) if name is not None}
+    if not fields or fields - {"key", "id"}:
+        raise RequestError(f"{out!r} must hold {{key}} or {{id}}, as in results/{{key}}.mp4.", field="out")
+    return out
 
 
-async def _numbered(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[tuple[str, Job]]:
-    number = 0
-    if isinstance(jobs, AsyncIterable):
-        async for job in jobs:
-            number += 1
-            yield _key(job, number), job
-    else:
-        for job in jobs:
-            number += 1
-            yield _key(job, number), job
-
-
-def _key(job: Job, number: int) -> str:
-    return str(job.get("key") or number) if isinstance(job, Mapping) else str(number)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
+def _again(word: TaskState | str) -> TaskState:
+    if word in {TaskState.FAILED, TaskState.UNCERTAIN}:
+        return TaskState(word)
+    raise RequestError(f"takes 'failed' and 'uncertain', not {word!r}.", field="retry")

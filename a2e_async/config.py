@@ -48,16 +48,20 @@ class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one session asks of the service at the same time, on each event loop."""
+    """What one session asks of the service at once and in a second, on each event loop."""
 
     concurrency: int = 64
     """Requests under way at once, submissions and reads together."""
     transfers: int = 8
     """Uploads and downloads under way at once."""
+    submissions: int = 32
+    """Submissions of a batch under way at once: as many may be in doubt after a crash."""
+    rate: float | None = None
+    """Requests a second on average, repeats included, transfers not; None sets no bound."""
 
     def __post_init__(self) -> None:
-        if min(self.concurrency, self.transfers) < 1:
-            raise ConfigError("Limits: concurrency and transfers must be at least 1.")
+        if min(self.concurrency, self.transfers, self.submissions) < 1 or (self.rate is not None and not self.rate > 0):
+            raise ConfigError("Limits: all counts must be at least 1, and a rate positive.")
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,9 @@
     │   └── ServerError                 5xx
     ├── DecodeError                     an answer arrived and makes no sense
     ├── SubmissionUncertainError        a paid request was sent, its outcome is unknown
-    ├── BudgetExceededError             a limit on coins was reached
+    ├── BatchStoppedError               a batch stopped submitting before its input ended
+    │   └── BudgetExceededError         ... because a limit on coins was reached
+    ├── JournalError                    a batch's journal cannot be used
     └── TaskError                       about one task
         ├── TaskFailedError             the service gave up on it
         └── TaskTimeoutError            we stopped waiting (also TimeoutError)
@@ -201,8 +203,16 @@ class SubmissionUncertainError(A2EError):
         self.sent_at = sent_at
 
 
-class BudgetExceededError(A2EError):
+class BatchStoppedError(A2EError):
+    """A batch stopped submitting before its input ended; what was started before was waited for."""
+
+
+class BudgetExceededError(BatchStoppedError):
     """Going on would spend more coins than allowed; what was started before is unaffected."""
+
+
+class JournalError(A2EError):
+    """A batch's journal cannot be read, written or had to oneself; without it nothing is submitted."""
 
 
 class TaskError(A2EError):

@@ -1,6 +1,7 @@
 """The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 
@@ -24,7 +25,7 @@ from a2e_async.groups.image_to_video import ImageToVideo
 from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.tokens import Tokens
 from a2e_async.groups.voices import Voices
-from a2e_async.tasks import Task, TaskKind, kind_of
+from a2e_async.tasks import Task, TaskKind, TaskState, kind_of
 from a2e_async.watcher import TaskWatcher
 
 if TYPE_CHECKING:
@@ -100,11 +101,16 @@ class A2ESession:
 
     async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
         """Send any endpoint's request: check it, upload its local files, send it, decode the answer."""
+        if blueprint(type(request)).media:
+            return await self._transport.call(endpoint, await self.prepare(endpoint, request))
+        refuse(request, blueprint(type(request)), endpoint.label)
+        return await self._transport.call(endpoint, request)
+
+    async def prepare(self, endpoint: Endpoint[..., Any], request: Request) -> Request:
+        """Check a request and upload its local files: what comes back can be sent as it is."""
         plan = blueprint(type(request))
         refuse(request, plan, endpoint.label)
-        if not plan.media:
-            return await self._transport.call(endpoint, request)
-        return await self._transport.call(endpoint, await self._localized(request, plan))
+        return await self._localized(request, plan)
 
     async def _localized(self, request: Request, plan: Blueprint) -> Request:
         # All files are looked into before the first is sent: a bad one must not cost the upload of a good one.
@@ -170,8 +176,44 @@ class A2ESession:
         """
         return await self.watch(await self.call(kind.start, kind.start.request(*args, **kwargs)))
 
-    def batch(
-        self, kind: TaskKind[..., TaskT], *, max_in_flight: int = 1000, deadline: float | None = None
+    def batch(  # noqa: PLR0913 - settings, all optional
+        self,
+        kind: TaskKind[..., TaskT],
+        *,
+        journal: str | PathLike[str] | None = None,
+        name: str = "",
+        max_in_flight: int = 1000,
+        rate: float | None = None,
+        deadline: float | None = None,
+        max_coins: float | None = None,
+        max_failed: float | None = None,
+        out: str | PathLike[str] | None = None,
+        retry: Collection[TaskState | str] = (),
+        rekey: bool = False,
     ) -> Batch[TaskT]:
-        """Run many jobs of one kind, at most ``max_in_flight`` at once, each waited for ``deadline`` seconds."""
-        return Batch(self, kind, max_in_flight=max_in_flight, deadline=deadline, policy=self.config.poll)
+        """Run many jobs of one kind, each paid for once; see `Batch`. Raises `RequestError` for what makes no sense.
+
+        ``journal``: file that lets the batch be taken up again, also after a crash; one file may hold several, told
+        apart by ``name``. ``max_in_flight``: jobs between being taken up and their outcome handed over. ``rate``:
+        submissions a second. ``deadline``: seconds that each task is waited for. ``max_coins``: what the whole batch,
+        earlier runs included, may spend. ``max_failed``: share of jobs, 0 to 1, whose failure stops submission.
+        ``out``: where results are saved, with ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED` and
+        `TaskState.UNCERTAIN` ends in the journal to be paid for anew; what moderation refused never is. ``rekey``: the
+        journal is of this account, although its key has changed.
+        """
+        return Batch(
+            self,
+            kind,
+            self.files,
+            self.config,
+            journal=journal,
+            name=name,
+            max_in_flight=max_in_flight,
+            rate=rate,
+            deadline=deadline,
+            max_coins=max_coins,
+            max_failed=max_failed,
+            out=out,
+            retry=retry,
+            rekey=rekey,
+        )

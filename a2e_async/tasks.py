@@ -1,6 +1,7 @@
 """What a task is: its states, the one table of status words, its record, and the data that make up a kind."""
 
 import logging
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
@@ -14,6 +15,7 @@ from a2e_async._wire import Link, Request
 P = ParamSpec("P")
 TaskT = TypeVar("TaskT", bound="Task")
 
+_ID_DIGITS = 24
 log = logging.getLogger("a2e_async")
 
 
@@ -25,6 +27,8 @@ class TaskState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    UNCERTAIN = "uncertain"
+    """Of a batch's job only: it was sent, and nobody can tell whether it became a task."""
 
     @property
     def final(self) -> bool:
@@ -113,6 +117,8 @@ class TaskKind(Generic[P, TaskT]):
         details: Endpoint[..., list[TaskT]] | None = None,
         running: Endpoint[..., list[TaskT]] | None = None,
         records: Listing[..., TaskT] | None = None,
+        remove: Endpoint[..., None] | None = None,
+        tag: str = "",
         patience: float = 7500.0,
     ) -> None:
         self.name = name
@@ -123,6 +129,10 @@ class TaskKind(Generic[P, TaskT]):
         self.running = running
         """Lists what still runs; an id that left it has ended."""
         self.records = records
+        self.remove = remove
+        """Takes a task back; one that has not begun is refunded."""
+        self.tag = tag
+        """Field of the start that comes back as the record's name: a batch puts its mark there."""
         self.patience = patience
         """Seconds until a wait gives up by itself: a little over the service's own two hours."""
         KINDS[name] = self
@@ -130,6 +140,10 @@ class TaskKind(Generic[P, TaskT]):
 
     def __repr__(self) -> str:
         return f"<TaskKind {self.name}>"
+
+    def read(self, record: bytes) -> TaskT:
+        """Return the task that `Task.to_json` wrote."""
+        return self.start.answer.read(self.start.label, 200, {}, b'{"code":0,"data":' + record + b"}")
 
 
 KINDS: dict[str, TaskKind[..., Any]] = {}
@@ -143,3 +157,20 @@ def kind_of(task: TaskT) -> TaskKind[..., TaskT]:
     if kind is None:
         raise TypeError(f"{type(task).__name__} is no task of a known kind")
     return kind
+
+
+def made_at(task_id: str) -> float:
+    """Return the second since 1970 that an id holds in its first 4 bytes; 0 where it holds none."""
+    try:
+        return float(int(task_id[:8], 16)) if len(task_id) == _ID_DIGITS else 0.0
+    except ValueError:
+        return 0.0
+
+
+def born(task: Task) -> float:
+    """Return when a task was made by the service's clock, in seconds since 1970; 0 where nothing tells."""
+    try:
+        at = datetime.fromisoformat(task.created_at)
+    except ValueError:
+        return made_at(task.id)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

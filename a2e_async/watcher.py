@@ -13,12 +13,11 @@ from a2e_async._endpoint import Caller
 from a2e_async.config import PollPolicy
 from a2e_async.errors import A2EError, ModerationError, RequestError, TaskFailedError, TaskTimeoutError
 from a2e_async.poller import Watch, poller_of
-from a2e_async.tasks import Task, TaskKind, TaskState
+from a2e_async.tasks import Task, TaskKind, TaskState, made_at
 
 TaskT = TypeVar("TaskT", bound=Task)
 
 _ORDER = {TaskState.QUEUED: 0, TaskState.RUNNING: 1, TaskState.DONE: 2, TaskState.FAILED: 2}
-_ID_DIGITS = 24
 
 
 class Transition(msgspec.Struct, Generic[TaskT], frozen=True):
@@ -143,11 +142,9 @@ class TaskWatcher(Generic[TaskT]):
 
 
 def age_of(task_id: str) -> float:
-    """Read a record's age in seconds out of its id, whose first 4 bytes are the second of its creation."""
-    try:
-        return max(0.0, time.time() - int(task_id[:8], 16)) if len(task_id) == _ID_DIGITS else 0.0
-    except ValueError:
-        return 0.0
+    """Tell a record's age in seconds by its id; 0 where it holds no time."""
+    made = made_at(task_id)
+    return max(0.0, time.time() - made) if made else 0.0
 
 
 def failure(kind: TaskKind[..., TaskT], task: TaskT) -> A2EError:

@@ -27,6 +27,8 @@ ALLOWED = {
     "_wire": "errors",
     "_answer": "_wire errors",
     "_endpoint": "_answer _wire",
+    "_fields": "_wire errors",
+    "jobs": "_fields _endpoint _wire errors",
     "_events": "",
     "tasks": "_endpoint _answer _wire _sic",
     "groups": "_endpoint groups.*",

@@ -47,14 +47,14 @@ async def test_one_failure_disturbs_no_other_job() -> None:
             "7": type(None),
             "8": RequestError,
         }
-        assert ends["lost"].state is TaskState.UNKNOWN
+        assert ends["lost"].state is TaskState.UNCERTAIN
         assert ends["failed"].state is ends["typo"].state is TaskState.FAILED
         assert ends["failed"].coins == 0
         assert ends["good"].state is TaskState.DONE
         assert "Fields: " in str(ends["typo"].error)
         assert "face_url" in str(ends["typo"].error)
         assert len(s.sent("POST", "/add")) == 5
-        assert batch.counts.total() == len(jobs)
+        assert batch.status().total == batch.status().ended == len(jobs)
         lost = 10.0
         assert s.account.coins == 1000 - sum(end.coins for end in ends.values()) - lost
 
@@ -84,9 +84,9 @@ async def test_no_more_than_the_limit_are_in_flight() -> None:
     async with scene(clock="stepped") as s:
         async with s.a2e.batch(FACE_SWAP, max_in_flight=7) as batch:
             first = asyncio.ensure_future(anext(aiter(batch.run([s.swap] * 50))))
-            while len(s.account.tasks) < 7 or batch.counts[TaskState.QUEUED] < 7:
+            while len(s.account.tasks) < 7 or batch.status().queued < 7:
                 await asyncio.sleep(0)
-            assert len(s.account.tasks) == batch.counts.total() == 7
+            assert len(s.account.tasks) == batch.status().total == 7
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
 
@@ -149,10 +149,14 @@ async def test_a_deadline_holds_for_each_job() -> None:
         assert outcome.seconds >= 0.1
 
 
-async def test_coins_that_run_out_are_told_job_by_job() -> None:
-    async with scene(coins=25) as s, s.a2e.batch(FACE_SWAP, max_in_flight=1) as batch:
-        errors = [type(o.error) async for o in batch.run([s.swap] * 4)]
-        assert errors == [type(None)] * 2 + [InsufficientCoinsError] * 2
+async def test_coins_that_run_out_stop_the_batch_after_what_was_started() -> None:
+    async with scene(coins=25) as s, s.a2e.batch(FACE_SWAP, max_in_flight=2) as batch:
+        ends = []
+        with pytest.raises(InsufficientCoinsError):
+            async for outcome in batch.run([s.swap] * 9):
+                ends.append(outcome.state)
+        assert ends == [TaskState.DONE] * 2
+        assert len(s.sent("POST", "/add")) <= 4
 
 
 async def test_the_limit_must_make_sense() -> None:

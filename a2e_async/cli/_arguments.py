@@ -95,6 +95,10 @@ def sandbox(arg: ArgumentParser) -> None:
     arg.add_argument("--db", metavar="FILE", help="keep all in FILE and FILE.files (else in memory)")
     arg.add_argument("--clock", default="real", help="real, scaled:20, stepped or per-poll:5 (%(default)s)")
     arg.add_argument("--coins", type=options.amount, default=1000.0, help="what a new account holds (%(default)g)")
+    arg.add_argument(
+        "--fault", action="append", default=[], dest="faults", metavar="JSON",
+        help='rule of what goes wrong, such as {"effect": "status", "status": 429, "share": 0.01}; repeatable',
+    )  # fmt: skip
     arg.add_argument("--strict", action="store_true", help="refuse fields that the contract does not know")
     arg.add_argument("--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from")
     arg.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")

@@ -4,10 +4,12 @@ from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from a2e_async._fields import is_url
+
 
 def media(text: str) -> str | Path:
     """Return a URL as it is and anything else as the path of a local file."""
-    return text if _is_url(text) else Path(text)
+    return text if is_url(text) else Path(text)
 
 
 def name_of(text: str) -> str:
@@ -22,8 +24,4 @@ def is_picture(text: str) -> bool:
 
 
 def _path(text: str) -> PurePosixPath | Path:
-    return PurePosixPath(unquote(urlsplit(text).path)) if _is_url(text) else Path(text)
-
-
-def _is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
+    return PurePosixPath(unquote(urlsplit(text).path)) if is_url(text) else Path(text)

@@ -3,16 +3,16 @@
 import contextlib
 import json
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from a2e_async._answer import Page
 from a2e_async._endpoint import Endpoint
+from a2e_async._fields import Fields, did_you_mean
 from a2e_async._wire import Request
-from a2e_async.cli._fields import request_of
-from a2e_async.cli._terminal import did_you_mean, give, if_interrupted, say
+from a2e_async.cli._terminal import give, if_interrupted, say
 from a2e_async.errors import ProvisionalEndpointWarning, RequestError
 from a2e_async.groups import endpoints
 from a2e_async.session import A2ESession
@@ -21,7 +21,10 @@ from a2e_async.session import A2ESession
 async def run(*, target: str, fields: list[str], as_json: bool) -> int:
     """Call the endpoint and print what it answers."""
     endpoint = _endpoint(target)
-    request = request_of(endpoint, fields)
+    try:
+        request = _request(Fields(endpoint.request), fields)
+    except RequestError as error:
+        raise RequestError(str(error), endpoint=target) from None
     async with A2ESession() as a2e:
         with _as_lines(), if_interrupted(lambda: f"The service may have carried out {target} all the same."):
             reply = await _reply(a2e, endpoint, request)
@@ -41,6 +44,19 @@ def _endpoint(target: str) -> Endpoint[..., Any]:
     groups = dict.fromkeys(name.rpartition(".")[0] for name in known)
     hint = hint or did_you_mean(group or target, groups)
     raise RequestError(f"no group {group or target!r}: {hint}Groups: {', '.join(groups)}.")
+
+
+def _request(fields: Fields, words: Sequence[str]) -> Request:
+    given: dict[str, list[str]] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise RequestError(f"{word!r} is no key=value.")
+        given.setdefault(fields.attribute(key), []).append(text)
+    for name, texts in given.items():
+        if len(texts) > 1 and not fields.repeatable(name):
+            raise RequestError("given more than once, but it is no list.", field=name)
+    return fields.request({name: texts if len(texts) > 1 else texts[0] for name, texts in given.items()})
 
 
 async def _reply(a2e: A2ESession, endpoint: Endpoint[..., Any], request: Request) -> object:

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 
 import a2e_async.sandbox
-from a2e_async.batch import Batch, Outcome
+from a2e_async.batch import Batch
 from a2e_async.cli._progress import progress
 from a2e_async.cli._terminal import FAILED, check_writable, complain, give, number, say
 from a2e_async.cli.contact_sheet import contact_sheet
 from a2e_async.errors import A2EError
 from a2e_async.groups.face_swap import FACE_SWAP, Swap
+from a2e_async.outcomes import Outcome
 from a2e_async.sandbox import Sandbox
 from a2e_async.sandbox.media import have_media
 from a2e_async.session import A2ESession
-from a2e_async.tasks import TaskState
 
 _SAMPLES = Path(a2e_async.sandbox.__path__[0], "samples")
 # A swap takes 20 to 60 s of the sandbox's time: long enough to be watched, short enough to be waited for.
@@ -95,9 +95,9 @@ class _Maker:
                 saving.create_task(self._save(outcome))
 
     def _counts(self, batch: Batch[Swap]) -> Mapping[str, int]:
-        states = (TaskState.QUEUED, TaskState.RUNNING, TaskState.DONE, TaskState.FAILED)
-        by_state = {str(state): batch.counts[state] for state in states}
-        return {"submitting": batch.counts[None], **by_state, "saved": len(self.saved)}
+        status = batch.status()
+        shown = ("submitting", "queued", "running", "done", "failed")
+        return {name: getattr(status, name) for name in shown} | {"saved": len(self.saved)}
 
     def _inputs(self) -> Iterator[dict[str, Any]]:
         width = max(2, len(str(self._jobs)))

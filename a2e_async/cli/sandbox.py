@@ -8,9 +8,11 @@ import signal
 import sqlite3
 from typing import Literal
 
+import msgspec
+
 from a2e_async.cli._terminal import give
 from a2e_async.errors import ConfigError
-from a2e_async.sandbox import Sandbox
+from a2e_async.sandbox import Rule, Sandbox
 
 
 async def run(  # noqa: PLR0913 - the options of one server
@@ -20,15 +22,22 @@ async def run(  # noqa: PLR0913 - the options of one server
     db: str | None,
     clock: str,
     coins: float,
+    faults: list[str],
     strict: bool,
     fetch: Literal["loopback", "any"],
     allow_remote: bool,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    file = db or ":memory:"
+    file, rules = db or ":memory:", [_rule(text) for text in faults]
     try:
         sandbox = Sandbox(
-            host, port, file, clock=clock, coins=coins, strict=strict, fetch=fetch, allow_remote=allow_remote
+            *(host, port, file),
+            clock=clock,
+            coins=coins,
+            faults=rules,
+            strict=strict,
+            fetch=fetch,
+            allow_remote=allow_remote,
         )
         await sandbox.start()
     except (ValueError, OSError, sqlite3.Error) as error:
@@ -39,6 +48,13 @@ async def run(  # noqa: PLR0913 - the options of one server
     finally:
         await sandbox.aclose()
     return 0
+
+
+def _rule(text: str) -> Rule:
+    try:
+        return msgspec.json.decode(text, type=Rule)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"--fault {text}: {error}") from error
 
 
 def _why_not(error: Exception, host: str, port: int, file: str) -> str:

@@ -60,4 +60,6 @@ CAPTION_REMOVAL = TaskKind(
     details=CaptionRemoval.details,
     running=CaptionRemoval.processing,
     records=CaptionRemoval.records,
+    remove=CaptionRemoval.remove,
+    tag="name",
 )

@@ -62,5 +62,11 @@ class Dubbing(Group):
 
 
 DUBBING = TaskKind(
-    "dubbing", start=Dubbing.start, detail=Dubbing.detail, running=Dubbing.processing, records=Dubbing.records
+    "dubbing",
+    start=Dubbing.start,
+    detail=Dubbing.detail,
+    running=Dubbing.processing,
+    records=Dubbing.records,
+    remove=Dubbing.remove,
+    tag="name",
 )

@@ -149,5 +149,7 @@ FACE_SWAP = TaskKind(
     details=FaceSwapTasks.details,
     running=FaceSwapTasks.processing,
     records=FaceSwapTasks.records,
+    remove=FaceSwapTasks.remove,
+    tag="name",
 )
 FACE_SWAP_PREVIEW = TaskKind("face_swap_preview", start=FaceSwapPreviews.add, detail=FaceSwapPreviews.status)

@@ -208,4 +208,6 @@ IMAGE_TO_VIDEO = TaskKind(
     detail=ImageToVideo.detail,
     details=ImageToVideo.details,
     records=ImageToVideo.records,
+    remove=ImageToVideo.remove,
+    tag="name",
 )

@@ -1,7 +1,8 @@
 """One account of the sandbox: its coins, tasks, clock, faults and request log."""
 
-from collections import deque
 from collections.abc import Iterable, Sequence
+from math import inf
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
@@ -10,8 +11,9 @@ from a2e_async.sandbox.bank import Bank, Charge
 from a2e_async.sandbox.clock import Clock
 from a2e_async.sandbox.draws import object_id
 from a2e_async.sandbox.faults import Rule
-from a2e_async.sandbox.journal import Entry
+from a2e_async.sandbox.journal import Entry, Journal
 from a2e_async.sandbox.life import Task, phases
+from a2e_async.sandbox.prices import NOUNS
 from a2e_async.sandbox.store import Store, Value
 from a2e_async.sandbox.wire import Refusal, to_text
 
@@ -43,15 +45,23 @@ class Document(msgspec.Struct, frozen=True):
     fields: dict[str, object]
 
 
+class _Lag(NamedTuple):
+    beyond: int
+    """The ordinal of the newest task that is shown whatever its age."""
+    milliseconds: int
+
+
 class Account:
     """What belongs to one API key; any thread may call it."""
 
-    def __init__(self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: deque[Entry]) -> None:
+    def __init__(self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: Journal) -> None:
         self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
         self.label = f"account-{id_}"
         self.rules: list[Rule] = []
         self.bank = Bank(store, id_, clock)
         self._store, self._log = store, log
+        self._prices: dict[str, float] = {}
+        self._lag: _Lag | None = None
 
     @property
     def coins(self) -> float:
@@ -70,13 +80,45 @@ class Account:
 
     @property
     def requests(self) -> list[Entry]:
-        """Every request of this account that reached the server, oldest first, refused ones included."""
-        return [entry for entry in tuple(self._log) if entry.account == self.label]
+        """The requests of this account that reached the server, oldest first, refused ones included.
+
+        The latest hundred thousand of all accounts are kept, fewer if their bodies take more than 64 MiB.
+        """
+        return self._log.of(self.label)
 
     def fault(self, rule: Rule) -> Rule:
         """Let a rule act on this account's requests from now on; its `hits` count what it matched."""
         self.rules.append(rule)
         return rule
+
+    def price(self, kind: str, coins: float | None) -> None:
+        """Let tasks of a kind, such as `face_swap`, cost this much from now on; None: the usual price.
+
+        Quotes follow. ValueError for an unknown kind and for what is no price. Not kept in the database.
+        """
+        noun = NOUNS.get(kind)
+        if not noun:
+            raise ValueError(f"kind must be one of {', '.join(NOUNS)}")
+        if coins is None:
+            self._prices.pop(noun, None)
+        elif 0 <= coins < inf:
+            self._prices[noun] = coins
+        else:
+            raise ValueError("coins must be a number that is not negative")
+
+    def cost(self, noun: str, usual: float) -> float:
+        """Return what a task of a noun costs now that would usually cost so much."""
+        return self._prices.get(noun, usual)
+
+    def lag(self, seconds: float) -> None:
+        """Show tasks started from now on that late in details and lists, counted by the account's clock.
+
+        They start, are charged for and run at once nevertheless; older ones are shown. Not kept in the database.
+        """
+        if not 0 <= seconds < inf:
+            raise ValueError("seconds must be a span of time")
+        newest = msgspec.convert(self._store.row("SELECT ordinal FROM accounts WHERE id = ?", self.id), tuple[int])[0]
+        self._lag = _Lag(newest, round(seconds * 1000)) if seconds else None
 
     def advance(self, seconds: float) -> None:
         """Move this account's clock ahead, whatever its kind."""
@@ -110,32 +152,41 @@ class Account:
         """Let a task that has ended run once more, to a good end, and charge for it, both or neither."""
         with self._store.transaction():
             self.bank.balance()  # pays back what a failed run is owed, before that is forgotten
-            now, ordinal = self.clock.now(), self._next_ordinal()
+            now, ordinal, coins = self.clock.now(), self._next_ordinal(), self.cost(task.noun, coins)
             times = phases(now, span, self.seed, self.user_id, ordinal)
             sql = "UPDATE tasks SET sent = ?, pending = ?, processing = ?, ends = ?, failure = '', coins = ?"
             self._store.change(f"{sql} WHERE id = ?", *times, coins, task.id)
             if in_diamonds:
                 self.bank.redeem(coins)
             self.bank.charge(coins, "charge", task.id)
-        return self.find(task.noun, task.id)[0]
+        return self._tasks("id = ?", task.id)[0]
 
     def find(self, noun: str, *ids: str) -> list[Task]:
         """Return the tasks of a noun with these ids, newest first; unknown ones are absent."""
-        where = f"account = ? AND noun = ? AND id IN ({_marks(len(ids))}) ORDER BY ordinal DESC"
-        return self._tasks(where, self.id, noun, *ids)
+        # Without the plus signs SQLite would walk all tasks of the noun instead of looking up the ids.
+        shown, values = self._shown()
+        where = f"id IN ({_marks(len(ids))}) AND +account = ? AND +noun = ?{shown} ORDER BY ordinal DESC"
+        return self._tasks(where, *ids, self.id, noun, *values)
 
     def page(self, noun: str, number: int, size: int, *others: str) -> tuple[list[Task], int]:
         """Return one page of the tasks of one or more nouns, newest first, and how many there are in all."""
-        where, nouns = f"account = ? AND noun IN ({_marks(1 + len(others))})", (noun, *others)
-        count = self._store.row(f"SELECT count(*) FROM tasks WHERE {where}", self.id, *nouns)
+        shown, late = self._shown()
+        where, values = f"account = ? AND noun IN ({_marks(1 + len(others))}){shown}", (self.id, noun, *others, *late)
+        count = self._store.row(f"SELECT count(*) FROM tasks WHERE {where}", *values)
         window = (size, (number - 1) * size)
-        tasks = self._tasks(f"{where} ORDER BY ordinal DESC LIMIT ? OFFSET ?", self.id, *nouns, *window)
+        tasks = self._tasks(f"{where} ORDER BY ordinal DESC LIMIT ? OFFSET ?", *values, *window)
         return tasks, msgspec.convert(count, tuple[int])[0]
 
     def running(self, noun: str) -> list[Task]:
         """Return the tasks of a noun that have not ended, newest first."""
-        where = "account = ? AND noun = ? AND ends > ? ORDER BY ordinal DESC"
-        return self._tasks(where, self.id, noun, self.clock.now())
+        shown, values = self._shown()
+        where = f"account = ? AND noun = ? AND ends > ?{shown} ORDER BY ordinal DESC"
+        return self._tasks(where, self.id, noun, self.clock.now(), *values)
+
+    def busy(self, noun: str) -> bool:
+        """Tell whether a task of a noun has not ended, shown or not."""
+        sql = "SELECT 1 FROM tasks WHERE account = ? AND noun = ? AND ends > ? LIMIT 1"
+        return self._store.row(sql, self.id, noun, self.clock.now()) is not None
 
     def remove(self, task: Task) -> None:
         """Delete a task: one still `initialized` is refunded, a running one is refused."""
@@ -182,7 +233,8 @@ class Account:
         ordinal, now = self._next_ordinal(), self.clock.now()
         times = phases(now, draft.span, self.seed, self.user_id, ordinal)
         return Task(
-            self._new_id(now, ordinal), self.id, draft.noun, ordinal, now, *times, draft.failure, draft.coins,
+            self._new_id(now, ordinal), self.id, draft.noun, ordinal, now, *times,
+            draft.failure, self.cost(draft.noun, draft.coins),
             to_text(draft.fields), to_text(draft.inputs), draft.suffix,
         )  # fmt: skip
 
@@ -193,6 +245,13 @@ class Account:
         self._store.change("UPDATE accounts SET ordinal = ordinal + 1 WHERE id = ?", self.id)
         found = self._store.row("SELECT ordinal FROM accounts WHERE id = ?", self.id)
         return msgspec.convert(found, tuple[int])[0]
+
+    def _shown(self) -> tuple[str, tuple[Value, ...]]:
+        """Return what details and lists add to the condition on tasks while they lag, with its values."""
+        if not self._lag:
+            return "", ()
+        latest = self.clock.now() - self._lag.milliseconds
+        return " AND (ordinal <= ? OR created <= ?)", (self._lag.beyond, latest)
 
     def _tasks(self, where: str, *values: Value) -> list[Task]:
         rows = self._store.rows(f"SELECT {_COLUMNS} FROM tasks WHERE {where}", *values)

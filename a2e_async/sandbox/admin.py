@@ -10,12 +10,21 @@ from msgspec.structs import asdict
 
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.faults import Rule
-from a2e_async.sandbox.wire import Refusal, iso, page
+from a2e_async.sandbox.wire import iso, page
 from a2e_async.sandbox.world import World
 
 
 class _Advance(msgspec.Struct, forbid_unknown_fields=True):
     advance: float
+
+
+class _Price(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    coins: float | None
+
+
+class _Lag(msgspec.Struct, forbid_unknown_fields=True):
+    seconds: float
 
 
 def requests(account: Account, _body: bytes) -> object:
@@ -61,19 +70,38 @@ def tasks(account: Account, _body: bytes) -> object:
 
 def clock(account: Account, body: bytes) -> object:
     """Move the caller's clock ahead by `advance` seconds."""
-    try:
-        account.advance(msgspec.json.decode(body, type=_Advance).advance)
-    except ValueError as error:
-        raise Refusal(str(error)) from None
+    account.advance(msgspec.json.decode(body, type=_Advance).advance)
     return {"now": iso(account.clock.now())}
+
+
+def faults(account: Account, _body: bytes) -> object:
+    """Return the caller's rules in the order of their making, with what they hit and struck so far."""
+    return [asdict(rule) for rule in account.rules]
 
 
 def add_fault(account: Account, body: bytes) -> object:
     """Add a rule to the caller's faults."""
-    try:
-        return asdict(account.fault(msgspec.json.decode(body, type=Rule)))
-    except ValueError as error:
-        raise Refusal(str(error)) from None
+    return asdict(account.fault(msgspec.json.decode(body, type=Rule)))
+
+
+def remove_faults(account: Account, _body: bytes) -> object:
+    """Remove all of the caller's rules."""
+    account.rules.clear()
+    return []
+
+
+def price(account: Account, body: bytes) -> object:
+    """Set what the caller's tasks of a kind cost; null brings the usual price back."""
+    wanted = msgspec.json.decode(body, type=_Price)
+    account.price(wanted.kind, wanted.coins)
+    return asdict(wanted)
+
+
+def lag(account: Account, body: bytes) -> object:
+    """Let the caller's new tasks be shown late."""
+    wanted = msgspec.json.decode(body, type=_Lag)
+    account.lag(wanted.seconds)
+    return asdict(wanted)
 
 
 ROUTES: dict[tuple[str, str], Callable[[Account, bytes], object]] = {
@@ -81,7 +109,11 @@ ROUTES: dict[tuple[str, str], Callable[[Account, bytes], object]] = {
     ("GET", "/sandbox/ledger"): ledger,
     ("GET", "/sandbox/tasks"): tasks,
     ("POST", "/sandbox/clock"): clock,
+    ("GET", "/sandbox/faults"): faults,
     ("POST", "/sandbox/faults"): add_fault,
+    ("DELETE", "/sandbox/faults"): remove_faults,
+    ("POST", "/sandbox/prices"): price,
+    ("POST", "/sandbox/lag"): lag,
 }
 
 

@@ -69,8 +69,7 @@ class Dispatcher:
             return await self._own(request)
         visit = await self._visit(request)
         work = partial(self._answer, request, visit)
-        rules = visit.account.rules if visit.account else []
-        rule = faults.pick(rules, request.method, request.path, visit.name()) if rules else None
+        rule = _due(request, visit)
         entry = self._enter(request, visit, rule)
         response = await (faults.apply(rule, request, work) if rule else work())
         if request.transport and not request.transport.is_closing():
@@ -95,6 +94,8 @@ class Dispatcher:
             return respond(route(_known(visit), visit.body))
         except Refusal as refusal:
             return refusal.response()
+        except ValueError as error:
+            return Refusal(str(error)).response()
 
     async def _visit(self, request: web.BaseRequest) -> Visit:
         if request.path.startswith(PREFIXES):
@@ -121,7 +122,7 @@ class Dispatcher:
             authorization=masked(request.headers.get("Authorization", "")),
             effect=rule.effect if rule else "",
         )
-        self.world.log.append(entry)
+        self.world.log.enter(entry)
         return entry
 
     async def _answer(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
@@ -161,6 +162,13 @@ def _names_loopback(authority: str) -> bool:
         return is_loopback(URL(f"//{authority}").host or "")
     except ValueError:
         return False
+
+
+def _due(request: web.BaseRequest, visit: Visit) -> faults.Rule | None:
+    account = visit.account
+    if not account or not account.rules:
+        return None
+    return faults.pick(account.rules, account.seed, request.method, request.path, visit.name())
 
 
 def _known(visit: Visit) -> Account:

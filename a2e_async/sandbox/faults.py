@@ -7,11 +7,13 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from fnmatch import fnmatchcase
+from math import inf
 from typing import Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
 
+from a2e_async.sandbox.draws import between
 from a2e_async.sandbox.wire import page, to_text
 
 _WORD = re.compile(r'("current_status":)"\w*"')
@@ -23,8 +25,12 @@ Work: TypeAlias = Callable[[], Awaitable[web.StreamResponse]]
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
     """One fault: `path` and `name` (the body's) are globs; due on the `nth` hit, the `first` so many, or all.
 
-    `seconds` of real time pass before the effect. `after` lets `status` and `html` replace the answer of work
-    that was done. `hits` counts the requests matched, in the order in which they reached the server.
+    `every` lets that begin anew: `every=1000, first=20` is a burst at the start of each thousand hits. `share`
+    (0 to 1) strikes that part of the hits that would be due: which ones follows from the account's seed, the
+    rule's place among its rules and the number of the hit, so a run can be repeated. `seconds` of real time
+    pass before the effect. `after` lets `status` and `html` replace the answer of work that was done. `hits`
+    counts the requests matched, in the order in which they reached the server, `strikes` those it struck:
+    where several rules are due, the first one does. ValueError for what can never be due.
     """
 
     effect: Effect
@@ -33,6 +39,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     name: str = "*"
     nth: int | None = None
     first: int | None = None
+    every: int | None = None
+    share: float | None = None
     seconds: float = 0.0
     after: bool = False
     status: int = 503
@@ -40,19 +48,42 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     body: str | None = None
     word: str = "archiving"
     hits: int = 0
+    strikes: int = 0
 
-    def strikes(self, method: str, path: str, name: str) -> bool:
-        """Count the request if it matches, and tell whether the effect is due."""
+    def __post_init__(self) -> None:
+        """Refuse what can never be due or never be sent."""
+        ordinals = [number for number in (self.nth, self.first) if number is not None]
+        every = inf if self.every is None else self.every
+        wants = {
+            f"effect must be one of {', '.join(_EFFECTS)}": self.effect in _EFFECTS,
+            "nth, first and every must be at least 1": all(number >= 1 for number in ordinals) and every >= 1,
+            "every needs an nth or first within it": self.every is None or 0 < max(ordinals, default=0) <= every,
+            "share must be within 0..1": self.share is None or 0 <= self.share <= 1,
+            "seconds must be a span of time": 0 <= self.seconds < inf,
+            "status must be within 200..599": 200 <= self.status <= 599,
+        }
+        for want, met in wants.items():
+            if not met:
+                raise ValueError(want)
+
+    def due(self, seed: int, place: int, method: str, path: str, name: str) -> bool:
+        """Count the request if it matches, and tell whether the effect is due; `place` is the rule's own."""
         if self.method not in {"*", method} or not fnmatchcase(path, self.path) or not fnmatchcase(name, self.name):
             return False
         self.hits += 1
-        return self.nth in {None, self.hits} and (self.first is None or self.hits <= self.first)
+        at = (self.hits - 1) % self.every + 1 if self.every else self.hits
+        if self.nth not in {None, at} or (self.first is not None and at > self.first):
+            return False
+        return self.share is None or between(0, 1, "fault", seed, place, self.hits) < self.share
 
 
-def pick(rules: list[Rule], method: str, path: str, name: str) -> Rule | None:
-    """Return the first rule due for a request; all rules count it."""
-    due = [rule for rule in rules if rule.strikes(method, path, name)]
-    return due[0] if due else None
+def pick(rules: list[Rule], seed: int, method: str, path: str, name: str) -> Rule | None:
+    """Return the first rule due for a request of an account with that seed; all rules count it."""
+    due = [rule for place, rule in enumerate(rules) if rule.due(seed, place, method, path, name)]
+    if not due:
+        return None
+    due[0].strikes += 1
+    return due[0]
 
 
 async def apply(rule: Rule, request: web.BaseRequest, work: Work) -> web.StreamResponse:

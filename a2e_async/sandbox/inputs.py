@@ -1,6 +1,7 @@
 """Input URLs, fetched and looked at as the service would before it charges a coin."""
 
 import ipaddress
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -22,6 +23,7 @@ _NAMES = {
     "video": "a video (MP4, MOV, WebM, MKV)",
     "audio": "a sound (WAV, MP3, M4A, OGG, FLAC)",
 }
+_SPACE = re.compile(r"\s")
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 
 
@@ -113,7 +115,7 @@ def _http_error(status: int) -> Refusal:
 
 
 def _parsed(text: str) -> URL:
-    if any(letter.isspace() for letter in text):
+    if _SPACE.search(text):
         raise Refusal("holds a space")
     try:
         url = URL(text)

@@ -1,5 +1,7 @@
 """What the server saw: one entry per request, hidden repeats of HTTP clients included."""
 
+from collections import deque
+
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
@@ -29,6 +31,26 @@ class Entry(msgspec.Struct):
             return _decode(self.raw) if self.raw else None
         except msgspec.DecodeError:
             return self.raw.decode(errors="replace")
+
+
+class Journal:
+    """The latest requests, as many as their number and the bytes of their bodies allow; any thread may read it."""
+
+    def __init__(self, most: int = 100_000, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0
+
+    def enter(self, entry: Entry) -> None:
+        """Add the newest request; the oldest make room for it."""
+        self._entries.append(entry)
+        self._bytes += len(entry.raw)
+        while len(self._entries) > self._most or self._bytes > self._most_bytes:
+            self._bytes -= len(self._entries.popleft().raw)
+
+    def of(self, account: str) -> list[Entry]:
+        """Return the requests of an account, oldest first."""
+        return [entry for entry in tuple(self._entries) if entry.account == account]
 
 
 def masked(authorization: str) -> str:

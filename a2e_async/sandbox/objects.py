@@ -64,23 +64,24 @@ class Objects:
     def sign(self, url: URL, **claims: str | int) -> URL:
         """Return the URL with its claims and a signature in the query."""
         texts = {name: str(value) for name, value in claims.items()}
-        return url.with_query({**texts, "sig": self._signature(url.path, texts)})
+        return url.with_query({**texts, "sig": self.signature(url.path, texts)})
 
     def claims(self, url: URL) -> dict[str, str] | None:
         """Return the claims of a URL, or None unless path and query are as they were signed."""
         claims = dict(url.query)
         signature = claims.pop("sig", "")
-        matches = hmac.compare_digest(signature.encode(), self._signature(url.path, claims).encode())
+        matches = hmac.compare_digest(signature.encode(), self.signature(url.path, claims).encode())
         # A name given twice would be signed as one value and could be read as the other.
         return claims if matches and len(url.query) == len(claims) + 1 else None
+
+    def signature(self, path: str, claims: dict[str, str]) -> str:
+        """Return what proves that a decoded URL path was signed with these claims."""
+        text = "\n".join([path, *(f"{name}={claims[name]}" for name in sorted(claims))])
+        return hmac.digest(self._secret, text.encode(), "sha256").hex()
 
     def scratch(self, suffix: str = "") -> Path:
         """Return a fresh name for a file that is not finished."""
         return self.root / f"{uuid4().hex}.part{suffix}"
-
-    def _signature(self, path: str, claims: dict[str, str]) -> str:
-        text = "\n".join([path, *(f"{name}={claims[name]}" for name in sorted(claims))])
-        return hmac.digest(self._secret, text.encode(), "sha256").hex()
 
 
 def owner_id(path: str) -> str | None:

@@ -4,6 +4,18 @@ from math import ceil
 
 COINS_PER_DIAMOND = 100
 
+NOUNS = {
+    "face_swap": "userFaceSwapTask",
+    "face_swap_preview": "userFaceSwapPreview",
+    "voice_clone": "userVoice",
+    "avatar_video": "video",
+    "avatar": "userVideoTwin",
+    "dubbing": "userDubbing",
+    "image_to_video": "userImage2Video",
+    "caption_removal": "userCaptionRemoval",
+}
+"""The kinds of task that have a price, and the nouns of their tasks."""
+
 
 def face_swap(seconds: int | None) -> float:
     """Return 10 coins for each started 5 s of video; 5 for a picture, which has no duration."""
@@ -40,9 +52,9 @@ VOICE_FROM_AVATAR = VOICE_TRAINING["a2e"]
 """The voice of an avatar's video costs as much as one from a recording."""
 
 
-def image_to_video(seconds: int, videos: int) -> float:
-    """Return 100 coins for each 5 s of each video: one 5 s video was sold at 100 in early 2025."""
-    return 20.0 * seconds * videos
+def image_to_video(seconds: int) -> float:
+    """Return 100 coins for each 5 s: one 5 s video was sold at 100 in early 2025."""
+    return 20.0 * seconds
 
 
 def dubbing(seconds: int | None) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -16,6 +16,7 @@ from aiohttp import web
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.clock import ClockSpec
 from a2e_async.sandbox.dispatch import Dispatcher
+from a2e_async.sandbox.faults import Rule
 from a2e_async.sandbox.inputs import Reach, is_loopback
 from a2e_async.sandbox.objects import SAMPLE_PATH, work_directory
 from a2e_async.sandbox.store import Store
@@ -32,8 +33,9 @@ class Sandbox:
     """A local A2E over HTTP: `async with Sandbox() as sandbox`, then point any client at `sandbox.url`.
 
     `clock` is "real", "scaled:20", "stepped" or "per-poll:5" (seconds) and, like `coins` and `seed`, what
-    new accounts begin with. `db` is ":memory:" or a file, which outlives a killed process; uploads and
-    results lie beside it. `fetch="any"` lets input URLs leave this machine. ValueError for a `host` that
+    new accounts begin with; each account gets its own copy of every rule in `faults`. `db` is ":memory:" or a
+    file, which outlives a killed process; uploads and results lie beside it. `fetch="any"` lets input URLs
+    leave this machine. ValueError for a `host` that
     others can reach, unless `allow_remote`; whoever reaches it can make it fetch what `fetch` allows.
     """
 
@@ -46,6 +48,7 @@ class Sandbox:
         clock: str = "real",
         coins: float = 1000.0,
         seed: int = 0,
+        faults: Iterable[Rule] = (),
         strict: bool = False,
         fetch: Reach = "loopback",
         allow_remote: bool = False,
@@ -53,7 +56,7 @@ class Sandbox:
         if not (allow_remote or is_loopback(host)):
             raise ValueError(f"{host} can be reached from other machines; pass allow_remote=True if that is meant")
         self._host, self._port, self._db = host, port, db
-        self._start = Start(ClockSpec.parse(clock), coins, seed)
+        self._start = Start(ClockSpec.parse(clock), coins, seed, tuple(faults))
         self._strict, self._guarded = strict, not allow_remote
         self._fetch: Reach = fetch
         self._opened: _Opened | None = None

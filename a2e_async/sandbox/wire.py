@@ -1,6 +1,7 @@
 """What leaves the server: the envelope, refusals, times, and the odd page that is not JSON."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 from uuid import uuid4
 
@@ -52,8 +53,13 @@ def store_error(code: str, message: str, *, status: int = 403) -> web.Response:
 
 def iso(milliseconds: int) -> str:
     """Return a time in milliseconds since 1970 as ISO 8601 UTC with milliseconds and Z."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03}Z"
+
+
+@lru_cache(maxsize=4096)  # a page of records holds hundreds of times, most within the same few minutes
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[: -len("+00:00")]
 
 
 def to_text(value: object) -> str:

@@ -1,30 +1,31 @@
 """All accounts of a sandbox, made on first use of an API key."""
 
-from collections import deque
 from hashlib import sha256
 
 import msgspec
+from msgspec import structs
 
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.clock import Clock, ClockSpec, real_now
 from a2e_async.sandbox.draws import digest
-from a2e_async.sandbox.journal import Entry
+from a2e_async.sandbox.faults import Rule
+from a2e_async.sandbox.journal import Journal
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal
 
 TOKEN, ISSUED = "apiToken", "sk_issued_"
 """The noun of tokens that an account had issued, and what they begin with; their record's id follows."""
-_KEPT_REQUESTS = 100_000
 _REAL_KEY = "this looks like a real API key: do not send real keys to a sandbox, any sk_something will do"
 
 
 class Start(msgspec.Struct, frozen=True):
-    """What a new account begins with."""
+    """What a new account begins with; `faults` strike those of an older database, too."""
 
     clock: ClockSpec
     coins: float
     seed: int
+    faults: tuple[Rule, ...] = ()
 
 
 class World:
@@ -32,7 +33,7 @@ class World:
 
     def __init__(self, store: Store, start: Start) -> None:
         self.store = store
-        self.log: deque[Entry] = deque(maxlen=_KEPT_REQUESTS)
+        self.log = Journal()
         self._start = start
         self._known: dict[str, Account] = {}
 
@@ -51,6 +52,8 @@ class World:
             raise Refusal(_REAL_KEY, status=401)
         # The key itself is kept nowhere.
         hashed = sha256(key.encode()).hexdigest()
+        if (known := self._known.get(hashed)) and not start:
+            return known
         with self.store.transaction():
             known = self._issued(key) if key.startswith(ISSUED) else self._find(hashed)
             if known and start:
@@ -96,7 +99,10 @@ class World:
     def _load(self, hashed: str, id_: int, user_id: str, seed: int, *clock: float) -> Account:
         rate, step, anchor, real = clock
         time = Clock(ClockSpec(rate, step), int(anchor), int(real))
-        account = self._known[hashed] = Account(self.store, id_, user_id, seed, time, self.log)
+        account = Account(self.store, id_, user_id, seed, time, self.log)
+        for rule in self._start.faults:
+            account.fault(structs.replace(rule))
+        self._known[hashed] = account
         return account
 
     def _make(self, hashed: str, start: Start) -> Account:

@@ -65,6 +65,8 @@ def test_port_in_use(a2e):
     [
         (["--host", "0.0.0.0"], "add --allow-remote"),
         (["--clock", "sundial"], "scaled:FACTOR"),
+        (["--fault", '{"effect": "status", "share": 2}'], "share must be within 0..1"),
+        (["--fault", "status"], "--fault status: "),
         (["--db", "gone/a2e.sqlite"], "cannot use gone/a2e.sqlite"),
         (["--host", "192.0.2.1", "--allow-remote"], "cannot serve on 192.0.2.1"),
     ],
@@ -73,6 +75,20 @@ def test_what_it_cannot_serve_with(a2e, options, said):
     ran = a2e("sandbox", "--port", "0", *options)
     assert ran.code == 2
     assert said in ran.error
+
+
+@posix
+def test_faults_reach_every_account(start, a2e, monkeypatch):
+    rules = ['{"effect": "status", "path": "*/remainingCoins", "status": 403, "every": 2, "first": 1}']
+    rules += ['{"effect": "status", "path": "*/remainingCoins", "status": 404, "nth": 2}']
+    process = start("sandbox", "--port", "0", *(word for rule in rules for word in ("--fault", rule)))
+    monkeypatch.setenv("A2E_BASE_URL", greeting(process)["A2E_BASE_URL"])
+    for key in ("sk_one", "sk_two"):
+        monkeypatch.setenv("A2E_API_KEY", key)
+        assert "403" in a2e("credits").error
+        assert "404" in a2e("credits").error
+    process.interrupt()
+    assert process.ended().code == 0
 
 
 @posix

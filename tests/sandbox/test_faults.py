@@ -6,7 +6,9 @@ import time
 import aiohttp
 import pytest
 
-from a2e_async.sandbox import Rule
+from a2e_async.sandbox import Rule, Sandbox
+from a2e_async.sandbox.faults import pick
+from a2e_async.sandbox.journal import Entry, Journal
 
 pytestmark = pytest.mark.anyio
 
@@ -99,11 +101,82 @@ async def test_rules_harm_no_other_account(call, account):
 
 
 async def test_over_http(call, account):
-    assert (await call("POST", "/sandbox/faults", json={"effect": "status", "first": 1})).status == 200
+    path = "/sandbox/faults"
+    assert (await call("POST", path, json={"effect": "status", "first": 1})).status == 200
     assert (await call("GET", COINS)).status == 503
-    for bad in ({"effect": "melt"}, {"effect": "status", "colour": "red"}):
-        assert (await call("POST", "/sandbox/faults", json=bad)).status == 400
-    assert len(account.rules) == 1
+    for bad in ({"effect": "melt"}, {"effect": "status", "colour": "red"}, {"effect": "status", "share": 2}):
+        assert (await call("POST", path, json=bad)).status == 400
+    assert (await call("GET", COINS)).status == 200
+    [rule] = (await call("GET", path)).json
+    assert (rule["effect"], rule["first"], rule["hits"], rule["strikes"]) == ("status", 1, 2, 1)
+    assert (await call("DELETE", path)).json == (await call("GET", path)).json == account.rules == []
+
+
+async def test_bursts_come_again(call, account):
+    burst = account.fault(Rule("status", status=429, headers={"Retry-After": "1"}, every=5, first=2))
+    second = account.fault(Rule("status", path=COINS, every=3, nth=3))
+    statuses = [(await call("GET", COINS)).status for _ in range(12)]
+    assert statuses == [429, 429, 503, 200, 200, 429, 429, 200, 503, 200, 429, 429]
+    assert ((burst.hits, burst.strikes), (second.hits, second.strikes)) == ((12, 6), (12, 2))
+
+
+async def test_a_share_is_struck_and_strikes_the_same_again(call, account):
+    def struck(seed, place=0):
+        rules = [*[Rule("status", path="/nowhere")] * place, Rule("status", share=0.25)]
+        return [bool(pick(rules, seed, "GET", COINS, "")) for _ in range(4000)]
+
+    first = struck(1)
+    assert 900 < sum(first) < 1100
+    assert struck(1) == first
+    assert struck(2) != first != struck(1, place=1)
+    rule = account.fault(Rule("status", path=COINS, share=0.5, every=10, first=8))
+    statuses = [(await call("GET", COINS)).status for _ in range(40)]
+    assert statuses.count(503) == rule.strikes
+    assert 8 < rule.strikes < 24
+    assert 503 not in statuses[8:10] + statuses[18:20]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"effect": "melt"}, "effect must be one of reset_before, "),
+        ({"nth": 0}, "must be at least 1"),
+        ({"first": -1}, "must be at least 1"),
+        ({"every": 0, "first": 1}, "must be at least 1"),
+        ({"every": 10}, "every needs an nth or first within it"),
+        ({"every": 10, "first": 11}, "every needs an nth or first within it"),
+        ({"share": 1.5}, "share must be within 0..1"),
+        ({"share": float("nan")}, "share must be within 0..1"),
+        ({"seconds": -1}, "seconds must be a span of time"),
+        ({"status": 99}, "status must be within 200..599"),
+    ],
+)
+def test_rules_that_cannot_be(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Rule(**({"effect": "status"} | wrong))
+
+
+async def test_rules_for_every_account(tmp_path):
+    rule = Rule("status", path=COINS, nth=1)
+    for key in ("sk_one", "sk_two", "sk_one"):
+        async with (
+            Sandbox(db=tmp_path / "db", faults=[rule]) as sandbox,
+            aiohttp.ClientSession(sandbox.url, headers={"Authorization": f"Bearer {key}"}) as http,
+        ):
+            for expected in (503, 200):
+                async with http.get(COINS) as response:
+                    assert response.status == expected
+            assert [rule.strikes for rule in sandbox.account(key).rules] == [1]
+    assert rule.hits == 0
+
+
+def test_the_log_keeps_no_more_than_it_may():
+    entries = [Entry(number, "a", "GET", "/", "", b"x" * 10, "") for number in range(9)]
+    for journal, kept in ((Journal(most=3), 3), (Journal(most_bytes=25), 2), (Journal(most_bytes=5), 0)):
+        for entry in entries:
+            journal.enter(entry)
+        assert journal.of("a") == entries[9 - kept :]
+        assert journal.of("b") == []
 
 
 async def test_request_log(call, account):

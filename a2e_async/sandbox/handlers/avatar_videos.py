@@ -243,7 +243,7 @@ def _scene(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 async def _price(call: Call) -> float:
-    return prices.avatar_video((await _sound(call)).kind.seconds or 0)
+    return call.account.cost(VIDEO, prices.avatar_video((await _sound(call)).kind.seconds or 0))
 
 
 def _render(task: Task, out: Path) -> How:

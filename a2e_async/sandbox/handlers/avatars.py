@@ -118,11 +118,11 @@ async def tags(_call: Call) -> object:
 
 
 async def _price(call: Call) -> float:
-    return prices.DIAMOND if call.text("image_url") else 0.0
+    return call.account.cost(TWIN, prices.DIAMOND if call.text("image_url") else 0.0)
 
 
-async def _further_price(_call: Call) -> float:
-    return prices.DIAMOND
+async def _further_price(call: Call) -> float:
+    return call.account.cost(TWIN, prices.DIAMOND)
 
 
 async def _background(call: Call) -> dict[str, object]:

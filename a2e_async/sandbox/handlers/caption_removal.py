@@ -44,7 +44,8 @@ async def retry(call: Call) -> object:
 
 
 async def _price(call: Call) -> float:
-    return prices.caption_removal((await call.input("source_url", "video")).kind.seconds)
+    seconds = (await call.input("source_url", "video")).kind.seconds
+    return call.account.cost(REMOVAL, prices.caption_removal(seconds))
 
 
 def _render(task: Task, out: Path) -> How:

@@ -38,7 +38,8 @@ async def start(call: Call) -> object:
 
 
 async def _price(call: Call) -> float:
-    return prices.dubbing((await call.input("source_url", "video", "audio")).kind.seconds)
+    seconds = (await call.input("source_url", "video", "audio")).kind.seconds
+    return call.account.cost(DUBBING, prices.dubbing(seconds))
 
 
 def _render(task: Task, out: Path) -> How:

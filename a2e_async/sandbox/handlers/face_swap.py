@@ -105,11 +105,11 @@ async def preview_status(call: Call) -> object:
 
 
 async def _price(call: Call) -> float:
-    return prices.face_swap((await call.input("video_url", "video", "image")).kind.seconds)
+    return call.account.cost(TASK, prices.face_swap((await call.input("video_url", "video", "image")).kind.seconds))
 
 
-async def _preview_price(_call: Call) -> float:
-    return prices.PREVIEW
+async def _preview_price(call: Call) -> float:
+    return call.account.cost(PREVIEW, prices.PREVIEW)
 
 
 async def _inputs(call: Call) -> tuple[Input, Input]:

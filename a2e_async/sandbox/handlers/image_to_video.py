@@ -31,7 +31,7 @@ async def start(call: Call) -> object:
     seconds = call.integer("video_time", 5)
     draft = Draft(
         noun=VIDEO,
-        coins=prices.image_to_video(seconds, 1),
+        coins=prices.image_to_video(seconds),
         span=USUAL,
         fields=_fields(call, seconds),
         inputs=await _inputs(call),
@@ -79,7 +79,8 @@ async def extend(call: Call) -> object:
 
 
 async def _price(call: Call) -> float:
-    return prices.image_to_video(call.integer("video_time", 5), call.integer("number_of_images", 1))
+    usual = prices.image_to_video(call.integer("video_time", 5))
+    return call.integer("number_of_images", 1) * call.account.cost(VIDEO, usual)
 
 
 async def _inputs(call: Call) -> tuple[str, ...]:

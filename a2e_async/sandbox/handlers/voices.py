@@ -70,7 +70,7 @@ async def train(call: Call) -> object:
     for at, url in enumerate(urls):
         await call.services.inputs.check(url, f"voice_urls[{at}]", call.base.authority, ("audio",))
     coins = await _training_price(call)
-    if call.account.running(VOICE):
+    if call.account.busy(VOICE):
         raise Refusal("a voice is in training: wait until it has ended", status=403, code=REFUSED)
     fields: dict[str, object] = {
         "name": name,
@@ -249,7 +249,7 @@ def _speak(text: str, out: Path, speed: float) -> float:
 
 
 async def _training_price(call: Call) -> float:
-    return prices.VOICE_TRAINING[call.text("model", "a2e")]
+    return call.account.cost(VOICE, prices.VOICE_TRAINING[call.text("model", "a2e")])
 
 
 async def _speech_price(call: Call) -> float:

@@ -1,0 +1,31 @@
+"""Requests on disk, so that a batch can be taken up without its input."""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from a2e_async._fields import Fields
+from a2e_async._wire import Request
+
+
+def _absolute(value: object) -> str:
+    if isinstance(value, PathLike):
+        return str(Path(fspath(cast("PathLike[str]", value))).absolute())
+    raise TypeError(f"a value of type {type(value).__name__} cannot be written down")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_absolute).encode
+
+
+def freeze(request: Request) -> bytes:
+    """Write a request down, local files by their whole path; equal requests give equal bytes."""
+    return _encode(request)
+
+
+def thaw(cls: type[Request], frozen: bytes) -> Request:
+    """Return the request that `freeze` wrote."""
+    fields = Fields(cls)
+    data: dict[str, Any] = msgspec.json.decode(frozen)
+    return fields.request({fields.attribute(name): value for name, value in data.items()})

@@ -1,0 +1,208 @@
+"""From a job to its task, paid once: intent on disk, POST, id on disk; a lost answer is looked for, not sent again."""
+
+import asyncio
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from a2e_async._budget import Budget
+from a2e_async._endpoint import Agent
+from a2e_async._limits import Pace
+from a2e_async._reconcile import Reconciler, UnprovableError, new_tag
+from a2e_async._wire import Request, encode
+from a2e_async.errors import (
+    A2EError,
+    APIError,
+    BatchStoppedError,
+    DecodeError,
+    JournalError,
+    ModerationError,
+    RateLimitError,
+    ServerError,
+    SubmissionUncertainError,
+)
+from a2e_async.groups.account import Account, QuoteRequest
+from a2e_async.journal import Entry, Journal, Phase
+from a2e_async.tasks import Task, TaskKind, TaskState
+
+TaskT = TypeVar("TaskT", bound=Task)
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A job that is to become a task."""
+
+    key: str
+    request: Request
+    digest: bytes = b""
+    frozen: bytes = b""
+
+
+class Started(msgspec.Struct, Generic[TaskT]):
+    """A job that became a task."""
+
+    task: TaskT | str
+    """The task, or its id where it was not read yet."""
+    job: int
+    """Its number in the journal; 0 without one."""
+    paid: float
+    """Coins counted for it."""
+    at: float
+    """When it was sent, seconds since 1970."""
+    twins: str = ""
+    """Ids of further tasks that came of it."""
+
+
+class Submitter(Generic[TaskT]):
+    """Submits jobs of one batch, at most ``slots`` at once: that many may be in doubt after a crash."""
+
+    def __init__(  # noqa: PLR0913 - all that a submission has to respect
+        self,
+        agent: Agent,
+        kind: TaskKind[..., TaskT],
+        budget: Budget,
+        reconciler: Reconciler[TaskT],
+        *,
+        journal: Journal | None,
+        slots: int,
+        rate: float | None,
+    ) -> None:
+        self._agent, self._kind, self._journal = agent, kind, journal
+        self._budget, self._reconciler = budget, reconciler
+        self._slots = asyncio.Semaphore(slots)
+        self._pace = Pace(rate) if rate else None
+        self._quotes = True
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self.stopped: A2EError | None = None
+        """Why nothing more is submitted."""
+        self.paused = False
+        """Nothing is submitted for now."""
+
+    def stop(self, why: A2EError) -> None:
+        """Submit nothing more; what has begun goes on."""
+        self.stopped = self.stopped or why
+
+    async def finish(self, seconds: float) -> None:
+        """Give requests under way so long to be answered."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._busy:
+                    self._idle.clear()
+                    await self._idle.wait()
+
+    async def submit(self, draft: Draft) -> Started[TaskT]:
+        """Make a job a task. Raises what the start raises, `BudgetExceededError`, `JournalError`."""
+        while True:
+            outcome = await self._once(draft)
+            if isinstance(outcome, Started):
+                return outcome
+            started = await self.resolve(outcome)
+            if started is not None:
+                return started
+
+    async def resolve(self, entry: Entry) -> Started[TaskT] | None:
+        """Find out what became of a submission; None if it certainly came to nothing."""
+        journal, start = self._journal, self._kind.start
+        if journal is None:
+            raise JournalError("nothing is known of it without a journal.")
+        try:
+            tasks = await self._reconciler.find(entry.tag or "", entry.intended, entry.doubted or time.time())
+        except UnprovableError as why:
+            if why.lasting:
+                await journal.ended(entry.id, Phase.UNCERTAIN, None)
+            raise uncertain(entry, start.label, str(why)) from None
+        if not tasks:
+            await journal.withdrawn(entry.id)
+            self._budget.correct(-entry.price)
+            return None
+        first, *rest = tasks
+        twins = " ".join(task.id for task in rest)
+        await journal.started(entry.id, first.id, first.coins, twins)
+        paid = entry.price if first.coins is None else first.coins
+        self._budget.correct(paid - entry.price + sum(task.coins or 0.0 for task in rest))
+        return Started(first, entry.id, paid, entry.intended, twins)
+
+    async def _once(self, draft: Draft) -> Started[TaskT] | Entry:
+        prepared = await self._agent.prepare(self._kind.start, draft.request)
+        async with self._slots:
+            self._go()
+            if self._pace:
+                await self._pace.acquire()
+            reserved = await self._budget.reserve(await self._quote(prepared))
+            cost: float | None = 0.0
+            self._busy += 1
+            try:
+                self._go()
+                tag = new_tag() if self._journal and self._kind.tag else None
+                at, job = time.time(), 0
+                if self._journal:
+                    job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, reserved)
+                cost = None
+                try:
+                    task = await self._agent.call(self._kind.start, self._tagged(prepared, tag))
+                except SubmissionUncertainError:
+                    if self._journal is None:
+                        raise
+                    return await self._journal.doubted(job)
+                except A2EError as error:
+                    cost = 0.0
+                    await self._refused(job, error)
+                    raise
+                cost = task.coins
+                if self._journal:
+                    await self._journal.started(job, task.id, task.coins)
+            finally:
+                self._busy -= 1
+                self._idle.set()
+                await self._budget.settle(reserved, cost)
+        self._reconciler.saw(task)
+        return Started(task, job, reserved if cost is None else cost, at)
+
+    def _go(self) -> None:
+        if self.stopped is not None or self.paused:
+            raise BatchStoppedError("the batch has stopped submitting.")
+
+    async def _refused(self, job: int, error: A2EError) -> None:
+        if self._journal is None:
+            return
+        if isinstance(error, ModerationError):
+            refusal = {"message": error.message, "code": error.code, "http_status": error.http_status}
+            await self._journal.ended(job, Phase.FAILED, 0.0, failure=msgspec.json.encode(refusal))
+        else:
+            await self._journal.withdrawn(job)
+
+    def _tagged(self, request: Request, tag: str | None) -> Request:
+        if tag is None:
+            return request
+        name = getattr(request, self._kind.tag) or ""
+        return msgspec.structs.replace(request, **{self._kind.tag: f"{tag} {name}".strip()})
+
+    async def _quote(self, request: Request) -> float | None:
+        if self._budget.limit is None or not self._quotes:
+            return None
+        body = msgspec.json.decode(encode(request))
+        try:
+            quote = await self._agent.call(Account.quote, QuoteRequest(endpoint=self._kind.start.path, body=body))
+        except (ServerError, RateLimitError):
+            raise
+        except (APIError, DecodeError):
+            self._quotes = False  # this kind is not priced there
+            return None
+        return quote.coins
+
+
+def uncertain(entry: Entry, label: str, why: str) -> SubmissionUncertainError:
+    """Say of a job that nobody can tell whether it was paid for."""
+    sent: dict[str, Any] = msgspec.json.decode(entry.request)
+    sent.pop("webhook_token", None)
+    at = datetime.fromtimestamp(entry.intended, UTC).isoformat(timespec="milliseconds")
+    return SubmissionUncertainError(
+        f"job {entry.key!r} was sent at {at}, no readable answer came, and {why}. It may have cost coins and is not "
+        f"sent again, unless retry names {TaskState.UNCERTAIN.value!r}.",
+        endpoint=label,
+        request=sent,
+        sent_at=at,
+    )

@@ -1,0 +1,124 @@
+"""One thread that owns an SQLite connection and commits whatever has gathered meanwhile in one transaction."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from a2e_async.errors import JournalError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+_Item = tuple[Work[Any], asyncio.Future[Any] | None]
+_Told = tuple[asyncio.Future[Any], Any]
+
+_WHY = {
+    "SQLITE_CANTOPEN": "cannot be opened: is the folder there, and may it be written to?",
+    "SQLITE_READONLY": "cannot be written to: change its permissions, or name another file.",
+    "SQLITE_FULL": "cannot grow, the disk is full: make room, then run again; nothing is lost.",
+    "SQLITE_NOTADB": "is no journal of a2e-async: name another file.",
+    "SQLITE_CORRUPT": "is damaged: restore it from a copy; do not begin anew, or jobs may be paid twice.",
+    "SQLITE_BUSY": "is kept busy by another process: try again when that has ended.",
+}
+
+
+def complaint(path: Path, error: sqlite3.Error) -> JournalError:
+    """Say what an error of SQLite's means to whoever uses the file."""
+    name = getattr(error, "sqlite_errorname", "")
+    base = next((why for code, why in _WHY.items() if name.startswith(code)), f"cannot be used ({error}).")
+    return JournalError(f"journal {path} {base}")
+
+
+class Writer:
+    """Runs work on the connection in the order in which it was given; what was awaited is on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def open(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Start the thread, which makes the connection first; raises what that raises."""
+        ready: asyncio.Future[None] = self._loop.create_future()
+        # A daemon: whoever forgets to close this must not find the interpreter hanging at its end.
+        self._thread = threading.Thread(target=self._run, args=(connect, ready), name="a2e-journal", daemon=True)
+        self._thread.start()
+        await ready
+
+    async def aclose(self) -> None:
+        """Do what is still to be done and end the thread."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            await asyncio.shield(asyncio.to_thread(thread.join))
+
+    async def do(self, work: Work[T]) -> T:
+        """Return what the work returned, once that is durable. Cancelling this does not undo it."""
+        if self._thread is None:
+            raise JournalError(f"journal {self._path} is not open: use the batch inside `async with`.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put((work, future))
+        return await future
+
+    def later(self, work: Work[object]) -> None:
+        """Have work done of which nobody waits to hear."""
+        self._queue.put((work, None))
+
+    def _run(self, connect: Callable[[], sqlite3.Connection], ready: asyncio.Future[None]) -> None:
+        try:
+            db = connect()
+        except sqlite3.Error as error:
+            return self._tell([(ready, complaint(self._path, error))])
+        except JournalError as error:
+            return self._tell([(ready, error)])
+        except OSError as error:
+            return self._tell([(ready, JournalError(f"journal {self._path} cannot be opened ({error.strerror})."))])
+        self._tell([(ready, None)])
+        try:
+            while group := self._gathered():
+                self._commit(db, group)
+        finally:
+            db.close()
+        return None
+
+    def _gathered(self) -> list[_Item]:
+        group: list[_Item] = []
+        while not group or not self._queue.empty():
+            item = self._queue.get()
+            if item is None:
+                self._queue.put(None)  # ends the next round, once this one is done
+                break
+            group.append(item)
+        return group
+
+    def _commit(self, db: sqlite3.Connection, group: list[_Item]) -> None:
+        told: list[_Told] = []
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            results = [(future, work(db)) for work, future in group]
+            db.execute("COMMIT")
+            told = [(future, result) for future, result in results if future is not None]
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            told = [(future, complaint(self._path, error)) for _, future in group if future is not None]
+        self._tell(told)
+
+    def _tell(self, told: list[_Told]) -> None:
+        with suppress(RuntimeError):  # the loop has ended without waiting
+            self._loop.call_soon_threadsafe(_deliver, told)
+
+
+def _deliver(told: list[_Told]) -> None:
+    for future, result in told:
+        if future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

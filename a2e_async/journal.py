@@ -1,0 +1,315 @@
+"""What a batch has paid for, on disk: written before each submission, after it, and at its end.
+
+One SQLite file (WAL, ``synchronous=FULL``) may hold many batches; a batch belongs to one process at a time.
+"""
+
+import hashlib
+import os
+import platform
+import secrets
+import sqlite3
+import time
+from asyncio import CancelledError
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from a2e_async._writer import Writer, complaint
+from a2e_async.errors import JournalError
+
+APPLICATION = 0x41324531
+VERSION = 1
+_BUSY = 30.0
+_SCHEMA = (
+    """CREATE TABLE batches(
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, salt BLOB NOT NULL, account BLOB NOT NULL,
+        created REAL NOT NULL, holder TEXT NOT NULL DEFAULT '', UNIQUE(kind, name))""",
+    """CREATE TABLE jobs(
+        id INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batches(id), key TEXT NOT NULL,
+        digest BLOB NOT NULL, request BLOB NOT NULL, phase TEXT NOT NULL, tag TEXT UNIQUE,
+        task_id TEXT NOT NULL DEFAULT '', price REAL NOT NULL DEFAULT 0, coins REAL, intended REAL NOT NULL,
+        doubted REAL, ended REAL, record BLOB, failure BLOB, path TEXT, twins TEXT NOT NULL DEFAULT '',
+        UNIQUE(batch, key))""",
+    "CREATE INDEX jobs_open ON jobs(batch, id) WHERE phase IN ('new', 'sending', 'sent')",
+    f"PRAGMA application_id = {APPLICATION}",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+
+class Phase(StrEnum):
+    """How far a job has come, as far as its money goes."""
+
+    NEW = "new"
+    """Nothing was started: it was refused, or taken back."""
+    SENDING = "sending"
+    """It may have been sent; the answer is not known."""
+    SENT = "sent"
+    """It became a task."""
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """It was sent, and nothing can tell whether it became a task."""
+
+
+class Entry(NamedTuple):
+    """One job as it stands in the journal; times are seconds since 1970."""
+
+    id: int
+    key: str
+    digest: bytes
+    request: bytes
+    phase: str
+    tag: str | None
+    task_id: str
+    price: float
+    """Coins set aside when it was sent."""
+    coins: float | None
+    """Coins that the service said it cost."""
+    intended: float
+    """When it was about to be sent."""
+    doubted: float | None
+    """Since when nobody can be sending it any more, though its answer is unknown."""
+    ended: float | None
+    record: bytes | None
+    """The final task, as JSON."""
+    failure: bytes | None
+    """The final refusal, as JSON."""
+    path: str | None
+    """Where the result was saved."""
+    twins: str
+    """Ids of further tasks under the same tag: charged, but not wanted."""
+
+
+_COLUMNS = ", ".join(Entry._fields)
+
+
+class Summary(NamedTuple):
+    """What a journal holds of one batch."""
+
+    id: int
+    kind: str
+    name: str
+    created: float
+    """Seconds since 1970."""
+    holder: str
+    """The process that took it up last, unless it left it in order."""
+    counts: dict[str, int]
+    """Jobs by phase."""
+    coins: float
+    """Coins spent, and set aside for what is not certain."""
+
+
+class Journal:
+    """The journal of one batch; from `open` to `aclose` it is this process's alone."""
+
+    def __init__(self, path: Path, writer: Writer) -> None:
+        self.path = path
+        self._writer = writer
+        self._lock: sqlite3.Connection | None = None
+        self._batch = 0
+
+    @classmethod
+    async def open(
+        cls, path: str | os.PathLike[str], *, kind: str, account: str, name: str = "", rekey: bool = False
+    ) -> Self:
+        """Take up a batch. ``account`` is what tells accounts apart; only a salted hash of it is kept.
+
+        Raises `JournalError` if the file is no journal, of a newer version, of another account (unless ``rekey`` says
+        that it is the same one with a new key), held by another process, or cannot be written.
+        """
+        place = Path(path)
+        journal = cls(place, Writer(place))
+        try:
+            await journal._writer.open(lambda: journal._connect(kind, name, account, rekey=rekey))
+        except BaseException:
+            await journal.aclose()
+            raise
+        return journal
+
+    async def aclose(self) -> None:
+        """Write what is still to be written, and let others have the batch."""
+        if self._lock is not None:
+            self._writer.later(lambda db: db.execute("UPDATE batches SET holder = '' WHERE id = ?", (self._batch,)))
+        await self._writer.aclose()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def find(self, key: str) -> Entry | None:
+        """Return what is known of a job."""
+        sql = f"SELECT {_COLUMNS} FROM jobs WHERE batch = ? AND key = ?"
+        row = await self._writer.do(lambda db: db.execute(sql, (self._batch, key)).fetchone())
+        return Entry(*row) if row else None
+
+    async def intend(self, key: str, digest: bytes, request: bytes, tag: str | None, price: float) -> int:
+        """Note that a job is about to be sent, which must not happen before this returns its number."""
+        sql = """INSERT INTO jobs(batch, key, digest, request, phase, tag, price, intended)
+            VALUES (?, ?, ?, ?, 'sending', ?, ?, ?) ON CONFLICT(batch, key) DO UPDATE SET
+            digest = excluded.digest, request = excluded.request, phase = 'sending', tag = excluded.tag,
+            price = excluded.price, intended = excluded.intended, task_id = '', coins = NULL, doubted = NULL,
+            ended = NULL, record = NULL, failure = NULL, path = NULL RETURNING id"""
+        values = (self._batch, key, digest, request, tag, price, time.time())
+        try:
+            row = await self._writer.do(lambda db: db.execute(sql, values).fetchone())
+        except CancelledError:
+            # Written or not: it will not be sent.
+            undo = "UPDATE jobs SET phase = 'new', tag = NULL WHERE batch = ? AND key = ?"
+            self._writer.later(lambda db: db.execute(undo, (self._batch, key)))
+            raise
+        return int(row[0])
+
+    async def started(self, job: int, task_id: str, coins: float | None, twins: str = "") -> None:
+        """Note the task that a job became."""
+        await self._set(job, phase=Phase.SENT, task_id=task_id, coins=coins, twins=twins)
+
+    async def withdrawn(self, job: int) -> None:
+        """Note that a job was certainly not started, or taken back."""
+        await self._set(job, phase=Phase.NEW, tag=None, task_id="", coins=None)
+
+    async def doubted(self, job: int) -> Entry:
+        """Note that a job was sent and its answer lost; return all that is known of it."""
+        sql = f"UPDATE jobs SET doubted = ? WHERE id = ? RETURNING {_COLUMNS}"
+        return Entry(*await self._writer.do(lambda db: db.execute(sql, (time.time(), job)).fetchone()))
+
+    async def ended(
+        self, job: int, phase: Phase, coins: float | None, *, record: bytes | None = None, failure: bytes | None = None
+    ) -> None:
+        """Note how a job ended, which nobody must be told before this returns."""
+        await self._set(job, phase=phase, coins=coins, record=record, failure=failure, ended=time.time())
+
+    async def saved(self, job: int, path: str) -> None:
+        """Note where a result lies."""
+        await self._set(job, path=path)
+
+    async def unfinished(self, after: int = 0, limit: int = 500) -> list[Entry]:
+        """Return jobs without an end, in the order of their numbers."""
+        sql = f"""SELECT {_COLUMNS} FROM jobs WHERE batch = ? AND id > ? AND phase IN ('new', 'sending', 'sent')
+            ORDER BY id LIMIT ?"""
+        rows = await self._writer.do(lambda db: db.execute(sql, (self._batch, after, limit)).fetchall())
+        return [Entry(*row) for row in rows]
+
+    async def summary(self) -> Summary:
+        """Return the batch's counts and coins."""
+        return await self._writer.do(lambda db: next(_summaries(db, self._batch)))
+
+    async def _set(self, job: int, **values: str | float | bytes | None) -> None:
+        sql = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?"
+        await self._writer.do(lambda db: db.execute(sql, (*values.values(), job)))
+
+    def _connect(self, kind: str, name: str, account: str, *, rekey: bool) -> sqlite3.Connection:
+        # Inputs and results are nobody else's business.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        db = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        try:
+            check(self.path, db, fresh=True)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("BEGIN IMMEDIATE")
+            if not db.execute("PRAGMA application_id").fetchone()[0]:
+                for statement in _SCHEMA:
+                    db.execute(statement)
+            self._batch, holder = self._enrol(db, kind, name, account, rekey=rekey)
+            self._lock = self._locked(kind, name, holder)
+            me = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            db.execute("UPDATE batches SET holder = ? WHERE id = ?", (me, self._batch))
+            # Whoever was sending these has ended: what they did can only become visible from now on.
+            sql = "UPDATE jobs SET doubted = ? WHERE batch = ? AND phase = 'sending' AND doubted IS NULL"
+            db.execute(sql, (time.time(), self._batch))
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _enrol(self, db: sqlite3.Connection, kind: str, name: str, account: str, *, rekey: bool) -> tuple[int, str]:
+        sql = "SELECT id, holder, salt, account FROM batches WHERE kind = ? AND name = ?"
+        row = db.execute(sql, (kind, name)).fetchone()
+        if row is None or rekey:
+            salt = secrets.token_bytes(16)
+            sql = """INSERT INTO batches(kind, name, salt, account, created) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT(kind, name) DO UPDATE SET salt = excluded.salt, account = excluded.account
+                RETURNING id, holder"""
+            number, holder = db.execute(sql, (kind, name, salt, _hash(account, salt), time.time())).fetchone()
+            return int(number), str(holder)
+        number, holder, salt, known = row
+        if _hash(account, salt) != known:
+            raise JournalError(
+                f"journal {self.path} belongs to another account, or to another key or base_url: use a journal for "
+                "each account. If it is the same account with a new key, say so with rekey=True (a2e batch --rekey)."
+            )
+        return int(number), str(holder)
+
+    def _locked(self, kind: str, name: str, holder: str) -> sqlite3.Connection:
+        # The operating system lets go of a lock when its process dies, however it dies; a lease would have to run out.
+        place = f"{self.path}.{self._batch}.lock"
+        lock = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            lock.close()
+            if not str(error).startswith("database is locked"):
+                raise
+            batch = f"the {kind} batch {name!r}" if name else f"its {kind} batch"
+            raise JournalError(
+                f"journal {self.path}: {batch} is held by {holder or 'another process'}. Wait until that has ended, "
+                "or give this batch a name of its own."
+            ) from None
+        return lock
+
+
+def _hash(account: str, salt: bytes) -> bytes:
+    return hashlib.blake2b(account.encode(), key=salt, digest_size=16).digest()
+
+
+def check(path: Path, db: sqlite3.Connection, *, fresh: bool) -> None:
+    """Raise JournalError for what is no journal, or one that only a newer version can read."""
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application != APPLICATION and not (fresh and empty and not application):
+        raise JournalError(f"journal {path} is no journal of a2e-async: name another file.")
+    if version > VERSION:
+        raise JournalError(
+            f"journal {path} was written by a newer a2e-async (layout {version}; this one knows {VERSION}): upgrade."
+        )
+
+
+def _summaries(db: sqlite3.Connection, batch: int | None = None) -> Iterator[Summary]:
+    rows = db.execute("SELECT id, kind, name, created, holder FROM batches WHERE ? IN (id, 0)", (batch or 0,))
+    for id_, kind, name, created, holder in rows.fetchall():
+        sql = """SELECT phase, count(*), total(CASE phase WHEN 'new' THEN 0 WHEN 'failed' THEN coalesce(coins, 0)
+            ELSE coalesce(coins, price) END) FROM jobs WHERE batch = ? GROUP BY phase"""
+        found = db.execute(sql, (id_,)).fetchall()
+        counts = {str(phase): 0 for phase in Phase} | {phase: count for phase, count, _ in found}
+        yield Summary(id_, kind, name, created, holder, counts, sum(coins for *_, coins in found))
+
+
+def read_summaries(path: str | os.PathLike[str]) -> list[Summary]:
+    """Return what a journal holds, batch by batch; it may be in use meanwhile."""
+    with closing(_reading(Path(path))) as db:
+        return list(_summaries(db))
+
+
+def read_entries(path: str | os.PathLike[str], batch: int) -> Iterator[Entry]:
+    """Yield all jobs of a batch in the order of their numbers; it may be in use meanwhile."""
+    with closing(_reading(Path(path))) as db:
+        for row in db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE batch = ? ORDER BY id", (batch,)):
+            yield Entry(*row)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise JournalError(f"there is no journal {path}.")
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY)
+    try:
+        check(path, db, fresh=False)
+    except sqlite3.Error as error:
+        db.close()
+        raise complaint(path, error) from None
+    except JournalError:
+        db.close()
+        raise
+    return db
