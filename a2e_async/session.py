@@ -1,5 +1,6 @@
 """The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
 
+import time
 from collections.abc import AsyncIterator, Collection
 from os import PathLike
 from types import TracebackType
@@ -25,7 +26,7 @@ from a2e_async.groups.image_to_video import ImageToVideo
 from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.tokens import Tokens
 from a2e_async.groups.voices import Voices
-from a2e_async.tasks import Task, TaskKind, TaskState, kind_of
+from a2e_async.tasks import KINDS, Handle, Task, TaskKind, TaskState, kind_of
 from a2e_async.watcher import TaskWatcher
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 TaskT = TypeVar("TaskT", bound=Task)
 RecordT = TypeVar("RecordT", bound=Record)
+
+_AT_ONCE = 1e-3
 
 
 class A2ESession:
@@ -168,6 +171,15 @@ class A2ESession:
         if isinstance(task, TaskKind):
             return TaskWatcher(self, task, task_id, deadline=deadline, every=every, policy=self.config.poll)
         return TaskWatcher(self, kind_of(task), task, deadline=deadline, every=every, policy=self.config.poll)
+
+    def take_up(self, handle: str | bytes) -> TaskWatcher[Any]:
+        """Go on watching what `Task.handle` or `TaskWatcher.handle` wrote down, in whatever process.
+
+        Raises `RequestError` for what is no handle; a task of another account is not found.
+        """
+        found = Handle.from_json(handle)
+        left = None if found.until is None else max(found.until - time.time(), _AT_ONCE)
+        return TaskWatcher(self, KINDS[found.kind], found.id, deadline=left, policy=self.config.poll, seen=found.state)
 
     async def run(self, kind: TaskKind[P, TaskT], *args: P.args, **kwargs: P.kwargs) -> TaskT:
         """Start a task and return it finished. Takes the start endpoint's fields; raises what awaiting it does.

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
-from msgspec import Meta, field
+from msgspec import DecodeError, Meta, Struct, field, json
 
 from a2e_async import _sic
 from a2e_async._answer import Record, number_in
 from a2e_async._endpoint import Endpoint, Listing
 from a2e_async._wire import Link, Request
+from a2e_async.errors import RequestError
 
 P = ParamSpec("P")
 TaskT = TypeVar("TaskT", bound="Task")
@@ -58,6 +59,32 @@ def state_of(word: str) -> TaskState:
     return state
 
 
+class Handle(Struct, frozen=True, omit_defaults=True, tag_field="a2e", tag=1):
+    """What it takes to go on watching a task in another process, or later: a small JSON without secrets."""
+
+    kind: str
+    id: str
+    state: TaskState | None = None
+    """The state that was told last; it is not told again."""
+    until: float | None = None
+    """When the wait is to be given up, seconds since 1970."""
+
+    def to_json(self) -> str:
+        """Write it down; `A2ESession.take_up` reads it."""
+        return json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Handle":
+        """Read it; raise RequestError for what is none, or of a newer version."""
+        try:
+            handle = json.decode(text, type=cls)
+        except (DecodeError, UnicodeError) as error:
+            raise RequestError(f"is no handle of a task ({error}).", field="handle") from None
+        if handle.kind not in KINDS:
+            raise RequestError(f"is of an unknown kind {handle.kind!r}: a newer a2e-async wrote it.", field="handle")
+        return handle
+
+
 class Start(Request):
     """What every start takes besides its own fields."""
 
@@ -103,6 +130,10 @@ class Task(Record):
     def code(self) -> int:
         """The service's error code; 0 where there is none."""
         return number_in(self.failed_code or self.error_code)
+
+    def handle(self) -> str:
+        """Write down, as a small JSON without secrets, which task this is: `A2ESession.take_up` watches it anywhere."""
+        return Handle(kind_of(self).name, self.id).to_json()
 
 
 class TaskKind(Generic[P, TaskT]):

@@ -13,7 +13,7 @@ from a2e_async._endpoint import Caller
 from a2e_async.config import PollPolicy
 from a2e_async.errors import A2EError, ModerationError, RequestError, TaskFailedError, TaskTimeoutError
 from a2e_async.poller import Watch, poller_of
-from a2e_async.tasks import Task, TaskKind, TaskState, made_at
+from a2e_async.tasks import Handle, Task, TaskKind, TaskState, made_at
 
 TaskT = TypeVar("TaskT", bound=Task)
 
@@ -35,7 +35,8 @@ class TaskWatcher(Generic[TaskT]):
 
     Awaiting raises `TaskFailedError` if the service gave up, `TaskTimeoutError` if ``deadline`` seconds (counted
     from the first wait) went by. Iterating ends with DONE or FAILED and raises only the latter. Cancelling a watcher
-    cancels no job and harms no other watcher. ``every`` fixes the seconds between two readings.
+    cancels no job and harms no other watcher. ``every`` fixes the seconds between two readings; ``seen`` is a state
+    that was told before.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class TaskWatcher(Generic[TaskT]):
         deadline: float | None = None,
         every: float | None = None,
         policy: PollPolicy | None = None,
+        seen: TaskState | None = None,
     ) -> None:
         self._caller, self._kind, self._every = caller, kind, every
         self._policy = policy or PollPolicy()
@@ -73,14 +75,22 @@ class TaskWatcher(Generic[TaskT]):
         self.task: TaskT | None = None if isinstance(task, str) else task
         """The task as last read; None until it was."""
         self.task_id = task if isinstance(task, str) else task.id
-        self._state: TaskState | None = None
-        self._top = -1
+        self._state = seen
+        self._top = -1 if seen is None else _ORDER.get(seen, -1)
         self._end = 0.0
         self._watch: Watch[TaskT] | None = None
         self._final_only = False
 
     def __repr__(self) -> str:
         return f"<TaskWatcher {self._kind.name} {self.task_id}: {self._state or 'not seen yet'}>"
+
+    def handle(self) -> str:
+        """Write down, as a small JSON without secrets, what it takes to go on: `A2ESession.take_up` reads it.
+
+        States told so far are not told again there, and a deadline that runs already runs on.
+        """
+        left = self._end - asyncio.get_running_loop().time() if self._watch else self._patience
+        return Handle(self._kind.name, self.task_id, self._state, time.time() + left).to_json()
 
     def __aiter__(self) -> "TaskWatcher[TaskT]":
         return self
