@@ -51,9 +51,8 @@ class Gate:
         None, without being let in, if a brake will last for more than ``patience`` seconds.
         """
         await self._slots.acquire()
-        if (self._waiting or self._open_at or self._pace or self._busy >= self._window) and not await self._wait(
-            patience
-        ):
+        shut = self._waiting or self._open_at or self._pace or self._busy >= self._window
+        if shut and not await self._wait(patience):
             return None
         self._busy += 1
         return self._brakes

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from a2e_async import batch, config, errors, session, watcher
+from a2e_async import batch, config, errors, outcomes, session, watcher
 from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async.files import Files
 from a2e_async.groups import GROUPS, endpoints
@@ -33,7 +33,8 @@ COMMON = (
     watcher.TaskWatcher,
     watcher.Transition,
     batch.Batch,
-    batch.Outcome,
+    outcomes.Outcome,
+    outcomes.BatchStatus,
     Task,
     TaskState,
     TaskKind,
