@@ -10,19 +10,19 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from typing import Any, cast
 
-from a2e_async.cli._parser import parser
+from a2e_async.cli._parser import read
 from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain
-from a2e_async.errors import A2EError, ConfigError, RequestError
+from a2e_async.errors import A2EError, ConfigError, JournalError, RequestError
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 failed or refused, 2 bad use, 130 Ctrl-C.
+    """Run one command and return its exit code: 0, 1 failed or refused, 2 bad use, 3 stopped early, 130 Ctrl-C.
 
     SystemExit where argparse ends by itself: 0 for help and version, 2 for what it cannot read.
     """
-    options = parser().parse_args(argv)
+    options = read(argv)
     for stream in (sys.stdout, sys.stderr):
         # A consumer's code page must not turn an unusual file name into a traceback.
         if isinstance(stream, io.TextIOWrapper):
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         complain(error)
-        return MISUSED if isinstance(error, ConfigError | RequestError) else FAILED
+        return MISUSED if isinstance(error, ConfigError | RequestError | JournalError) else FAILED
     return code
 
 

@@ -69,6 +69,48 @@ def avatar_say(arg: ArgumentParser) -> None:
     options.result(arg)
 
 
+def batch(arg: ArgumentParser) -> None:
+    """`a2e batch`."""
+    arg.add_argument("jobs", metavar="JOBS", help=".csv or .jsonl of the start's fields, and key")
+    arg.add_argument("--kind", default="face_swap", metavar="KIND", help="kind of task (%(default)s)")
+    arg.add_argument("--journal", metavar="FILE", help="pay for no job twice, whatever dies: run it again to go on")
+    arg.add_argument("--name", default="", metavar="NAME", help="tells batches in one journal apart")
+    arg.add_argument(
+        "--retry",
+        action="append",
+        default=[],
+        choices=("failed", "uncertain"),
+        help="pay anew for jobs that the journal has as such; repeatable",
+    )
+    options.batch(arg)
+
+
+def batch_resume(arg: ArgumentParser) -> None:
+    """`a2e batch resume`."""
+    _journal(arg)
+    arg.add_argument("--kind", metavar="KIND", help="kind of task, if the journal holds several batches")
+    arg.add_argument("--name", metavar="NAME", help="name of the batch, if the journal holds several")
+    options.batch(arg)
+
+
+def batch_status(arg: ArgumentParser) -> None:
+    """`a2e batch status`."""
+    _journal(arg)
+    options.as_json(arg)
+
+
+def batch_export(arg: ArgumentParser) -> None:
+    """`a2e batch export`."""
+    _journal(arg)
+    form = arg.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", dest="as_json", help="write JSON lines to stdout")
+    form.add_argument("--csv", action="store_false", dest="as_json", help="write CSV to stdout (the default)")
+
+
+def _journal(arg: ArgumentParser) -> None:
+    arg.add_argument("journal", metavar="FILE", help="journal of one or more batches")
+
+
 def watch(arg: ArgumentParser) -> None:
     """`a2e watch`."""
     arg.add_argument("kind", metavar="KIND", help="kind of task, such as face_swap")

@@ -1,10 +1,12 @@
-"""Media as people name them: a URL or a local file."""
+"""What people name: media, by a URL or a local file, and kinds of task."""
 
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from a2e_async._fields import is_url
+from a2e_async._fields import did_you_mean, is_url
+from a2e_async.errors import RequestError
+from a2e_async.tasks import KINDS, Task, TaskKind
 
 
 def media(text: str) -> str | Path:
@@ -21,6 +23,14 @@ def is_picture(text: str) -> bool:
     """Tell by the name of the file."""
     kind, _ = guess_type(_path(text).name, strict=False)
     return (kind or "").startswith("image/")
+
+
+def kind_named(name: str, argument: str) -> TaskKind[..., Task]:
+    """Return a kind of task; raise RequestError, about this argument, for one that is none."""
+    if name in KINDS:
+        return KINDS[name]
+    hint = did_you_mean(name, KINDS)
+    raise RequestError(f"no kind {name!r}: {hint}Kinds: {', '.join(KINDS)}.", field=argument)
 
 
 def _path(text: str) -> PurePosixPath | Path:

@@ -37,6 +37,21 @@ def waiting(arg: ArgumentParser) -> None:
     as_json(arg)
 
 
+def batch(arg: ArgumentParser) -> None:
+    """Take how a batch is run, and --json."""
+    arg.add_argument("--out", metavar="'DIR/{key}.mp4'", help="save results, each under its job's key (or {id})")
+    arg.add_argument("--max-coins", type=amount, metavar="N", help="coins that the whole batch may spend")
+    arg.add_argument(
+        "--max-in-flight", type=count, default=1000, metavar="N", help="jobs under way at once (%(default)s)"
+    )
+    arg.add_argument("--rate", type=amount, metavar="R", help="submissions a second at the most")
+    arg.add_argument("--deadline", type=seconds, metavar="S", help="seconds to wait for each task")
+    arg.add_argument("--max-failed", type=share, metavar="SHARE", help="stop if more than this part, 0 to 1, fails")
+    arg.add_argument("--rekey", action="store_true", help="the journal's account is the same with a new key")
+    as_json(arg)
+    arg.set_defaults(again="")  # the command line as it was typed: `read` puts it there
+
+
 def count(text: str) -> int:
     """Read a number of things, at least one."""
     return _within(int(text), 1, 100_000)
@@ -58,6 +73,14 @@ def amount(text: str) -> float:
     value = float(text)
     if not 0 <= value < math.inf:
         raise ArgumentTypeError(f"{text} is no amount")
+    return value
+
+
+def share(text: str) -> float:
+    """Read a part of a whole."""
+    value = amount(text)
+    if value > 1:
+        raise ArgumentTypeError(f"{text} is not within 0..1")
     return value
 
 

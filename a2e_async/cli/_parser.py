@@ -1,19 +1,26 @@
 """The commands in one table; command `x y` is `run` in module `a2e_async.cli.x_y`."""
 
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from a2e_async._version import __version__
 from a2e_async.cli import _arguments as take
 from a2e_async.cli._options import as_json
+from a2e_async.cli._terminal import command_line
 
 _ENVIRONMENT = """\
 environment:
   A2E_API_KEY    the account's token (sk_...), made on the service's page Account > API Token
   A2E_BASE_URL   where the service is; point it at an `a2e sandbox` to try things for free
 
-exit codes: 0 done, 1 a job failed or the service refused, 2 bad use, 130 Ctrl-C
+exit codes:
+  0    done
+  1    a job failed or is uncertain, or the service refused
+  2    bad use: nothing was spent
+  3    a batch stopped early: a limit on coins or failures, too few coins, a token refused
+  130  Ctrl-C
 """
 
 
@@ -24,6 +31,8 @@ class Command(NamedTuple):
     arguments: Callable[[ArgumentParser], None]
 
 
+Add = Callable[..., ArgumentParser]
+
 COMMANDS = {
     "demo": Command("make swaps with a sandbox inside this process: no account, no cost", take.demo),
     "swap": Command("put a face into a video and save the result", take.swap),
@@ -33,6 +42,10 @@ COMMANDS = {
     "say": Command("turn text into speech", take.say),
     "avatar create": Command("make an avatar and print its anchor id", take.avatar_create),
     "avatar say": Command("have an avatar say a text, and save the video", take.avatar_say),
+    "batch": Command("run many jobs from a file; status, export and resume of its journal", take.batch),
+    "batch status": Command("show what a journal holds, also while its batches run", take.batch_status),
+    "batch export": Command("write every job of a journal as CSV or JSON lines", take.batch_export),
+    "batch resume": Command("go on with what is open in a journal, without the file of jobs", take.batch_resume),
     "watch": Command("follow tasks to their end", take.watch),
     "call": Command("call any endpoint and print its reply as JSON", take.call),
     "credits": Command("show what the account holds", as_json),
@@ -40,6 +53,20 @@ COMMANDS = {
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
 }
 _FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}
+
+
+def read(argv: Sequence[str] | None = None) -> Namespace:
+    """Parse a command line, by default this process's. SystemExit where argparse ends by itself."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    again = command_line(["a2e", *words])
+    at = next((at for at, word in enumerate(words) if not word.startswith("-")), 0)
+    # argparse cannot have arguments and sub-commands after one word, so these are one word to it.
+    if words and words[at] in COMMANDS and (both := " ".join(words[at : at + 2])) in COMMANDS:
+        words[at : at + 2] = [both]
+    options = parser().parse_args(words)
+    if "again" in options:
+        options.again = again
+    return options
 
 
 def parser() -> ArgumentParser:
@@ -52,20 +79,32 @@ def parser() -> ArgumentParser:
     )
     _debug(top, default=False)
     top.add_argument("--version", action="version", version=f"a2e {__version__}")
-    families = {"": top.add_subparsers(metavar="COMMAND", required=True).add_parser}
+    families: dict[str, Add] = {"": top.add_subparsers(metavar="COMMAND", required=True).add_parser}
     for name, command in COMMANDS.items():
         family, _, last = name.rpartition(" ")
-        if family not in families:
-            parent = _add(families[""], family, _FAMILIES[family])
-            families[family] = parent.add_subparsers(metavar="COMMAND", required=True).add_parser
-        one = _add(families[family], last, command.help)
+        if family in COMMANDS:
+            one = _describe(families[""](name), command.help)
+        else:
+            if family not in families:
+                parent = _describe(families[""](family, help=_FAMILIES[family]), _FAMILIES[family])
+                families[family] = parent.add_subparsers(metavar="COMMAND", required=True).add_parser
+            one = _describe(families[family](last, help=command.help), command.help)
+            one.epilog = _others(name)
         one.set_defaults(module=name.replace(" ", "_"))
         command.arguments(one)
     return top
 
 
-def _add(add_parser: Callable[..., ArgumentParser], name: str, text: str) -> ArgumentParser:
-    one = add_parser(name, help=text, description=text)
+def _others(name: str) -> str:
+    """List the commands that begin with the same word, for the help of the first."""
+    found = {other: command for other, command in COMMANDS.items() if other.startswith(f"{name} ")}
+    lines = [f"  a2e {other} --help   {command.help}" for other, command in found.items()]
+    return "\n".join(["see also:", *lines]) if lines else ""
+
+
+def _describe(one: ArgumentParser, text: str) -> ArgumentParser:
+    one.description = text
+    one.formatter_class = RawDescriptionHelpFormatter
     _debug(one, default=SUPPRESS)  # or it would undo one that stands before the command
     return one
 

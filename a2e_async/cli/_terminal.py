@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import json
+import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterable
-from difflib import get_close_matches
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
 from a2e_async.errors import A2EError, ConfigError, ModerationError, TaskFailedError
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED, STOPPED, INTERRUPTED = 1, 2, 3, 130
 
 
 def say(text: str) -> None:
@@ -22,18 +23,31 @@ def say(text: str) -> None:
 
 def complain(error: Exception) -> None:
     """Write an error and what was noted on it to stderr, as one line."""
-    say("a2e: error: " + " ".join(" ".join([str(error), *getattr(error, "__notes__", ())]).split()))
+    say("a2e: error: " + one_line(" ".join([str(error), *getattr(error, "__notes__", ())])))
+
+
+def one_line(text: str) -> str:
+    """Write a text without its line breaks."""
+    return " ".join(text.split())
 
 
 def give(data: object) -> None:
     """Write a line to stdout: text as it is, anything else as JSON in ASCII."""
-    print(data if isinstance(data, str) else json.dumps(data), flush=True)
+    print(line(data), flush=True)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a question that names the nearest of the known words; '' where none is near."""
-    near = get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}? " if near else ""
+def line(data: object) -> str:
+    """Return the line that `give` writes."""
+    return data if isinstance(data, str) else json.dumps(data)
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Write a command as one would type it into this system's shell."""
+    if os.name == "nt":
+        import subprocess
+
+        return subprocess.list2cmdline(words)
+    return shlex.join(words)
 
 
 @contextlib.contextmanager

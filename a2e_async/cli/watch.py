@@ -4,16 +4,17 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from a2e_async.cli._terminal import FAILED, complain, did_you_mean, give, if_interrupted, resumption, say
-from a2e_async.errors import NotFoundError, RequestError, TaskTimeoutError
+from a2e_async.cli._inputs import kind_named
+from a2e_async.cli._terminal import FAILED, complain, give, if_interrupted, resumption, say
+from a2e_async.errors import NotFoundError, TaskTimeoutError
 from a2e_async.session import A2ESession
-from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
+from a2e_async.tasks import Task, TaskKind, TaskState
 from a2e_async.watcher import Transition, failure
 
 
 async def run(*, kind: str, ids: list[str], as_json: bool) -> int:
     """Follow all tasks at once, each to its end."""
-    chosen = _kind(kind)
+    chosen = kind_named(kind, "KIND")
     left = dict.fromkeys(ids)
     ends: list[bool] = []
     async with A2ESession() as a2e:
@@ -31,13 +32,6 @@ async def run(*, kind: str, ids: list[str], as_json: bool) -> int:
                 # What is not about one task, such as a wrong key, is the same for all of them.
                 raise broken.exceptions[0] from None
     return 0 if all(ends) else FAILED
-
-
-def _kind(name: str) -> TaskKind[..., Task]:
-    if name in KINDS:
-        return KINDS[name]
-    hint = did_you_mean(name, KINDS)
-    raise RequestError(f"no kind {name!r}: {hint}Kinds: {', '.join(KINDS)}.", field="KIND")
 
 
 async def _follow(a2e: A2ESession, kind: TaskKind[..., Task], task_id: str, *, as_json: bool) -> bool:

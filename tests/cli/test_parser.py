@@ -2,20 +2,26 @@
 
 import ast
 import inspect
+import os
+import shlex
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from a2e_async import __version__, cli
-from a2e_async.cli._parser import COMMANDS, parser
+from a2e_async.cli._parser import COMMANDS, read
 
 MODULES = sorted(path.name for path in Path(cli.__path__[0]).glob("*.py") if path.name != "contact_sheet.py")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["swap", "--help"], ["avatar", "say", "--help"]])
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["--version"], ["swap", "--help"], ["avatar", "say", "--help"], ["batch", "export", "--help"]],
+)
 def test_help_is_there_without_the_sdk(argv):
     code = f"""
 import sys
@@ -58,6 +64,14 @@ def test_version(a2e):
         ["dub", "a.mp4", "--to", "fr", "-o", "c", "--speakers", "0"],
         ["say", "a", "-o", "c", "--voice", "v", "--user-voice", "u"],
         ["call"],
+        ["batch"],
+        ["batch", "status"],
+        ["batch status"],
+        ["batch", "a.csv", "--retry", "all"],
+        ["batch", "a.csv", "--max-failed", "2"],
+        ["batch", "a.csv", "--max-in-flight", "0"],
+        ["batch", "resume", "a.sqlite", "--retry", "failed"],
+        ["batch", "export", "a.sqlite", "--csv", "--json"],
     ],
 )
 def test_bad_use_ends_with_2(a2e, argv):
@@ -68,7 +82,6 @@ def test_bad_use_ends_with_2(a2e, argv):
 
 
 def test_each_command_has_a_run_that_takes_its_arguments():
-    top = parser()
     samples = {
         "swap": ["a", "b", "-o", "c"],
         "dub": ["a", "--to", "fr", "-o", "c"],
@@ -79,18 +92,49 @@ def test_each_command_has_a_run_that_takes_its_arguments():
         "avatar say": ["a", "--anchor", "i", "-o", "c"],
         "watch": ["k", "i"],
         "call": ["g.n"],
+        "batch": ["a.csv"],
+        "batch status": ["a"],
+        "batch export": ["a"],
+        "batch resume": ["a"],
     }
     for name in COMMANDS:
-        read = top.parse_args([*name.split(), *samples.get(name, [])])
-        given = vars(read).keys() - {"module", "debug"}
-        run = import_module(f"a2e_async.cli.{read.module}").run
+        options = read([*name.split(), *samples.get(name, [])])
+        assert options.module == name.replace(" ", "_")
+        run = import_module(f"a2e_async.cli.{options.module}").run
         assert inspect.iscoroutinefunction(run)
-        assert set(inspect.signature(run).parameters) == given
+        assert set(taken(run)) == vars(options).keys() - {"module", "debug"}
+
+
+def taken(run):
+    """Yield the names of a function's arguments, also those that stand in a TypedDict."""
+    for name, one in inspect.signature(run).parameters.items():
+        if one.kind is inspect.Parameter.VAR_KEYWORD:
+            (kept,) = get_args(one.annotation)
+            yield from get_type_hints(kept)
+        else:
+            yield name
+
+
+def test_the_help_of_batch_names_what_else_there_is(a2e):
+    ran = a2e("batch", "--help")
+    assert ran.out.startswith("usage: a2e batch [-h]")
+    for word in ("status", "export", "resume"):
+        assert f"a2e batch {word} --help " in ran.out
+        assert a2e("batch", word, "--help").out.startswith(f"usage: a2e batch {word} [-h]")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another shell")
+def test_a_command_that_can_be_continued_knows_how_it_was_typed():
+    argv = ["--debug", "batch", "my jobs.csv", "--out", "it's/{key}.mp4", "--journal", "status"]
+    again = read(argv).again
+    assert shlex.split(again) == ["a2e", *argv]
+    assert again.endswith("--journal status")
+    resume = read(["batch", "resume", "j"])
+    assert (resume.again, "again" in read(["credits"])) == ("a2e batch resume j", False)
 
 
 def test_debug_stands_before_or_after_the_command():
-    top = parser()
-    assert [top.parse_args(argv).debug for argv in (["credits"], ["--debug", "credits"], ["credits", "--debug"])] == [
+    assert [read(argv).debug for argv in (["credits"], ["--debug", "credits"], ["credits", "--debug"])] == [
         False,
         True,
         True,

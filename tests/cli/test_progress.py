@@ -5,12 +5,13 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 
 from a2e_async.cli import _progress
-from a2e_async.cli._progress import Lines, progress
+from a2e_async.cli._progress import Lines, Pace, progress, span
 
 pytestmark = pytest.mark.anyio
 
@@ -34,9 +35,15 @@ def terminal(monkeypatch) -> Callable[[], Terminal]:
     return open_
 
 
-def test_lines_come_once_a_second_when_something_changed(capsys, monkeypatch):
+@pytest.fixture
+def now(monkeypatch):
+    """The time, to be set."""
     now = SimpleNamespace(value=100.0)
     monkeypatch.setattr(_progress, "time", SimpleNamespace(monotonic=lambda: now.value))
+    return now
+
+
+def test_lines_come_once_a_second_when_something_changed(capsys, now):
     lines = Lines()
     steps = [(0, 0), (0.1, 1), (0.5, 2), (1.0, 2), (1.2, 2), (2.2, 2), (2.4, 3), (2.5, 4)]
     for at, done in steps:
@@ -45,6 +52,52 @@ def test_lines_come_once_a_second_when_something_changed(capsys, monkeypatch):
     lines.close({"done": 4})
     written = [(float(line.split()[0]), line.split()[-1]) for line in capsys.readouterr().err.splitlines()]
     assert written == [(0.1, "1"), (1.2, "2"), (2.4, "3"), (2.5, "4")]
+
+
+def test_lines_of_a_long_run_become_rare(capsys, now):
+    lines = Lines()
+    for second in range(3600):
+        now.value = 100.0 + second
+        lines.show({"done": second}, f"{second} coins")
+    written = capsys.readouterr().err.splitlines()
+    at = [float(line.split()[0]) for line in written]
+    gaps = [later - earlier for earlier, later in pairwise(at)]
+    assert gaps[:10] == [1.0] * 10
+    assert gaps == sorted(gaps)
+    assert set(gaps[-60:]) == {30.0}
+    assert len(written) < 200
+    assert written[-1].endswith(f"done {at[-1]:.0f}  {at[-1]:.0f} coins")
+
+
+def test_pace_is_that_of_the_last_minute(now):
+    pace = Pace()
+    assert pace.text(0, 100) == pace.text(5, 95) == ""
+    told = {}
+    for second in range(1, 181):
+        now.value = 100.0 + second
+        ended = 2 * min(second, 60) + max(0, second - 60)
+        told[second] = pace.text(ended, 1000)
+    assert told[10] == "120 a minute, 8 min left"
+    assert told[180] == "60 a minute, 17 min left"
+    assert pace.text(240, None) == "60 a minute"
+    assert pace.text(240, 0) == "60 a minute"
+    now.value += 600
+    assert pace.text(241, 4) == "0.1 a minute, 40 min left"
+    now.value += 600
+    assert pace.text(241, 4) == ""
+
+
+def test_spans_are_written_as_people_say_them():
+    assert [span(seconds) for seconds in (0, 9.94, 10, 99, 100, 5999, 6000, 86400)] == [
+        "0.0 s",
+        "9.9 s",
+        "10 s",
+        "99 s",
+        "2 min",
+        "100 min",
+        "1.7 h",
+        "24.0 h",
+    ]
 
 
 async def test_piped_progress_starts_and_ends_with_a_line(capsys):
@@ -60,17 +113,43 @@ async def test_piped_progress_starts_and_ends_with_a_line(capsys):
 
 async def test_a_terminal_gets_bars_and_its_cursor_back(terminal):
     stderr = terminal()
-    async with progress(lambda: {"running": 3, "done": 1}, 4):
+    async with progress(lambda: {"running": 3, "done": 1}, 4, lambda: "20 coins"):
         await asyncio.sleep(0)
     drawn = stderr.getvalue()
     assert drawn.index("running") < drawn.index("done")
     assert "\u2501" * 20 in drawn
+    assert "0 s 20 coins" in drawn
     assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1
 
 
-async def test_a_terminal_without_rich_gets_lines(terminal, monkeypatch):
+async def test_data_comes_above_the_bars_on_the_same_terminal(terminal, monkeypatch):
     stderr = terminal()
-    monkeypatch.setitem(sys.modules, "a2e_async.cli._rich", None)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    async with progress(lambda: {"done": 1}) as display:
+        display.give("[bold]first[/] " + "x" * 120)
+        display.give({"key": "second"})
+        assert "first" not in stderr.getvalue()
+    drawn = stderr.getvalue()
+    assert "[bold]first[/] " + "x" * 120 + '\n{"key": "second"}\n' in drawn
+    assert drawn.index("second") < drawn.rindex("done")
+    assert not sys.stdout.getvalue()
+
+
+async def test_data_for_a_file_goes_there(terminal, capsys):
+    stderr = terminal()
+    async with progress(lambda: {"done": 1}) as display:
+        display.give("first")
+        assert capsys.readouterr().out == "first\n"
+    assert "first" not in stderr.getvalue()
+
+
+@pytest.mark.parametrize("why", ["no rich", "dumb"])
+async def test_a_terminal_without_rich_or_cursor_gets_lines(terminal, monkeypatch, why):
+    stderr = terminal()
+    if why == "dumb":
+        monkeypatch.setenv("TERM", "dumb")
+    else:
+        monkeypatch.setitem(sys.modules, "a2e_async.cli._rich", None)
     async with progress(lambda: {"running": 3}):
         await asyncio.sleep(0)
     assert stderr.getvalue().split() == ["0.0", "s", "running", "3"]

@@ -1,0 +1,43 @@
+"""`a2e batch status`: the journal alone tells, so there is neither a session nor a key."""
+
+from datetime import UTC, datetime
+
+from a2e_async.cli._terminal import give, number
+from a2e_async.journal import Phase, Summary, read_summaries
+
+_HEAD = ("kind", "name", "jobs", *Phase, "coins", "holder")
+
+
+async def run(*, journal: str, as_json: bool) -> int:
+    """Tell how each batch of a journal stands."""
+    batches = read_summaries(journal)
+    if as_json:
+        give([_record(batch) for batch in batches])
+        return 0
+    rows = [_HEAD, *(_row(batch) for batch in batches)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if 2 <= at < len(_HEAD) - 1 else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        give("  ".join(cells).rstrip())
+    return 0
+
+
+def _row(batch: Summary) -> tuple[str, ...]:
+    counts = [sum(batch.counts.values()), *(batch.counts[phase] for phase in Phase)]
+    return (batch.kind, batch.name or "-", *map(str, counts), number(batch.coins), batch.holder or "-")
+
+
+def _record(batch: Summary) -> dict[str, object]:
+    return {
+        "batch": batch.id,
+        "kind": batch.kind,
+        "name": batch.name,
+        "created": datetime.fromtimestamp(batch.created, UTC).isoformat(timespec="seconds"),
+        "jobs": sum(batch.counts.values()),
+        **batch.counts,
+        "coins": batch.coins,
+        "holder": batch.holder or None,
+    }
