@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from a2e_async.session import A2ESession
     from a2e_async.tasks import Task, TaskKind, TaskState
     from a2e_async.watcher import TaskWatcher, Transition
+    from a2e_async.webhooks import Webhooks
 
 __all__ = [
     "A2EError",
@@ -89,10 +90,11 @@ __all__ = [
     "TransportError",
     "TransportTimeoutError",
     "VOICE_CLONE",
+    "Webhooks",
     "__version__",
 ]
 
-# Light before heavy: a name is looked for from the left, and only the last module needs all the others.
+# Light before heavy: a name is looked for from the left. The session needs all before it; webhooks are of use to one.
 _MODULES = (
     "errors",
     "config",
@@ -108,6 +110,7 @@ _MODULES = (
     "outcomes",
     "batch",
     "session",
+    "webhooks",
 )
 
 

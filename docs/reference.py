@@ -12,6 +12,7 @@ from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async.files import Files
 from a2e_async.groups import GROUPS, endpoints
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
+from a2e_async.webhooks import Webhooks
 from docs.classes import class_section, signature, wired
 from docs.describe import (
     MARKS,
@@ -35,6 +36,7 @@ COMMON = (
     batch.Batch,
     outcomes.Outcome,
     outcomes.BatchStatus,
+    Webhooks,
     Task,
     TaskState,
     TaskKind,
@@ -114,7 +116,7 @@ def _with_inner(group: type[Group]) -> list[type[Group]]:
 
 def session_page() -> str:
     """Describe what belongs to no group, and the tree of errors."""
-    parts = ["# Session and watching", "Opening a session, files, watching, batches, settings, errors."]
+    parts = ["# Session and watching", "Opening a session, files, watching, batches, webhooks, settings, errors."]
     parts += [class_section(cls) for cls in COMMON]
     tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nEach error")[0]
     parts += [heading(2, "Errors"), code(inspect.cleandoc(tree), "text")]

@@ -11,7 +11,7 @@ from a2e_async.sandbox.bank import Bank, Charge
 from a2e_async.sandbox.clock import Clock
 from a2e_async.sandbox.draws import object_id
 from a2e_async.sandbox.faults import Rule
-from a2e_async.sandbox.journal import Entry, Journal
+from a2e_async.sandbox.journal import Callback, Entry, Journal
 from a2e_async.sandbox.life import Task, phases
 from a2e_async.sandbox.prices import NOUNS
 from a2e_async.sandbox.store import Store, Value
@@ -58,6 +58,8 @@ class Account:
         self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
         self.label = f"account-{id_}"
         self.rules: list[Rule] = []
+        self.webhooks: list[Callback] = []
+        """The callbacks that were due so far, oldest first. Not kept in the database, nor are those still to come."""
         self.bank = Bank(store, id_, clock)
         self._store, self._log = store, log
         self._prices: dict[str, float] = {}
@@ -187,6 +189,10 @@ class Account:
         """Tell whether a task of a noun has not ended, shown or not."""
         sql = "SELECT 1 FROM tasks WHERE account = ? AND noun = ? AND ends > ? LIMIT 1"
         return self._store.row(sql, self.id, noun, self.clock.now()) is not None
+
+    def holds(self, task: Task) -> bool:
+        """Tell whether a task was not removed, shown or not."""
+        return self._store.row("SELECT 1 FROM tasks WHERE id = ?", task.id) is not None
 
     def remove(self, task: Task) -> None:
         """Delete a task: one still `initialized` is refunded, a running one is refused."""

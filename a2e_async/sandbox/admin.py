@@ -44,6 +44,11 @@ def requests(account: Account, _body: bytes) -> object:
     ]
 
 
+def webhooks(account: Account, _body: bytes) -> object:
+    """Return the log of the caller's callbacks, oldest first."""
+    return [{**asdict(callback), "at": iso(callback.at)} for callback in account.webhooks]
+
+
 def ledger(account: Account, _body: bytes) -> object:
     """Return the caller's ledger, oldest line first."""
     return {
@@ -106,6 +111,7 @@ def lag(account: Account, body: bytes) -> object:
 
 ROUTES: dict[tuple[str, str], Callable[[Account, bytes], object]] = {
     ("GET", "/sandbox/requests"): requests,
+    ("GET", "/sandbox/webhooks"): webhooks,
     ("GET", "/sandbox/ledger"): ledger,
     ("GET", "/sandbox/tasks"): tasks,
     ("POST", "/sandbox/clock"): clock,

@@ -10,6 +10,7 @@ from a2e_async.sandbox.contract import Row
 from a2e_async.sandbox.inputs import Input, Inputs
 from a2e_async.sandbox.objects import Objects
 from a2e_async.sandbox.results import Results
+from a2e_async.sandbox.webhooks import Outbox
 from a2e_async.sandbox.wire import Refusal
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ class Services(msgspec.Struct, frozen=True):
     objects: Objects
     inputs: Inputs
     results: Results
+    outbox: Outbox
 
 
 class Call(msgspec.Struct, frozen=True):

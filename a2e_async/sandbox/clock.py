@@ -1,6 +1,10 @@
 """Time as one account sees it: real, scaled, stepped by hand, or moving on with every poll."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -36,10 +40,11 @@ class ClockSpec(msgspec.Struct, frozen=True):
 class Clock:
     """A clock of one account in milliseconds since 1970; it starts at real time and never goes back."""
 
-    __slots__ = ("anchor", "real", "spec")
+    __slots__ = ("_listeners", "anchor", "real", "spec")
 
     def __init__(self, spec: ClockSpec, anchor: int, real: int) -> None:
         self.spec, self.anchor, self.real = spec, anchor, real
+        self._listeners: set[Callable[[], object]] = set()
 
     def now(self) -> int:
         """Return the account's present in milliseconds."""
@@ -50,6 +55,22 @@ class Clock:
         if not 0 <= seconds < float("inf"):
             raise ValueError("time only moves forward")
         self.anchor += round(seconds * 1000)
+        for tell in tuple(self._listeners):
+            tell()
+
+    async def reached(self, at: int) -> None:
+        """Return when that moment has come, be it by time or by a jump in whatever thread."""
+        jumped = asyncio.Event()
+        tell = partial(asyncio.get_running_loop().call_soon_threadsafe, jumped.set)
+        self._listeners.add(tell)
+        try:
+            while (left := at - self.now()) > 0:
+                jumped.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left / 1000 / self.spec.rate if self.spec.rate else None):
+                        await jumped.wait()
+        finally:
+            self._listeners.discard(tell)
 
 
 def real_now() -> int:

@@ -22,6 +22,7 @@ from a2e_async.sandbox.objects import Objects
 from a2e_async.sandbox.results import Results
 from a2e_async.sandbox.routing import OPEN, Match, find_route
 from a2e_async.sandbox.store import Store
+from a2e_async.sandbox.webhooks import Outbox
 from a2e_async.sandbox.wire import Refusal, page, respond, success
 from a2e_async.sandbox.world import Start, World
 
@@ -57,7 +58,7 @@ class Dispatcher:
         objects = Objects(store, root)
         results = Results(objects)
         self._files = Files(self.world, objects, results)
-        self._services = Services(objects, Inputs(self._files, objects, reach), results)
+        self._services = Services(objects, Inputs(self._files, objects, reach), results, Outbox(reach))
         self._strict, self._guarded = strict, guarded
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -77,7 +78,8 @@ class Dispatcher:
         return response
 
     async def aclose(self) -> None:
-        """Stop fetching and rendering."""
+        """Stop calling back, fetching and rendering."""
+        await self._services.outbox.aclose()
         await self._services.inputs.aclose()
         await self._services.results.aclose()
 

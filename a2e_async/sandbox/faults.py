@@ -8,7 +8,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from fnmatch import fnmatchcase
 from math import inf
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 from aiohttp import web
@@ -18,7 +18,11 @@ from a2e_async.sandbox.wire import page, to_text
 
 _WORD = re.compile(r'("current_status":)"\w*"')
 
-Effect: TypeAlias = Literal["reset_before", "reset_after", "status", "html", "word", "delay"]
+RequestEffect: TypeAlias = Literal["reset_before", "reset_after", "status", "html", "word", "delay"]
+WebhookEffect: TypeAlias = Literal["webhook_lost", "webhook_doubled", "webhook_late", "webhook_forged"]
+WEBHOOK = "WEBHOOK"
+"""The method of callbacks; their path is the whole URL."""
+_ON_WEBHOOKS: tuple[str, ...] = get_args(WebhookEffect)
 Work: TypeAlias = Callable[[], Awaitable[web.StreamResponse]]
 
 
@@ -30,10 +34,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     rule's place among its rules and the number of the hit, so a run can be repeated. `seconds` of real time
     pass before the effect. `after` lets `status` and `html` replace the answer of work that was done. `hits`
     counts the requests matched, in the order in which they reached the server, `strikes` those it struck:
-    where several rules are due, the first one does. ValueError for what can never be due.
+    where several rules are due, the first one does. ValueError for what can never be due. Effects that begin
+    with `webhook` strike callbacks alone, whose `path` is the whole URL and whose `name` the task's.
     """
 
-    effect: Effect
+    effect: RequestEffect | WebhookEffect
     method: str = "*"
     path: str = "*"
     name: str = "*"
@@ -54,8 +59,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
         """Refuse what can never be due or never be sent."""
         ordinals = [number for number in (self.nth, self.first) if number is not None]
         every = inf if self.every is None else self.every
+        effects = (*_EFFECTS, *_ON_WEBHOOKS)
         wants = {
-            f"effect must be one of {', '.join(_EFFECTS)}": self.effect in _EFFECTS,
+            f"effect must be one of {', '.join(effects)}": self.effect in effects,
             "nth, first and every must be at least 1": all(number >= 1 for number in ordinals) and every >= 1,
             "every needs an nth or first within it": self.every is None or 0 < max(ordinals, default=0) <= every,
             "share must be within 0..1": self.share is None or 0 <= self.share <= 1,
@@ -68,6 +74,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
 
     def due(self, seed: int, place: int, method: str, path: str, name: str) -> bool:
         """Count the request if it matches, and tell whether the effect is due; `place` is the rule's own."""
+        if (method == WEBHOOK) != (self.effect in _ON_WEBHOOKS):
+            return False
         if self.method not in {"*", method} or not fnmatchcase(path, self.path) or not fnmatchcase(name, self.name):
             return False
         self.hits += 1
@@ -125,7 +133,7 @@ async def _delay(_rule: Rule, _request: web.BaseRequest, work: Work) -> web.Stre
     return await work()
 
 
-_EFFECTS: dict[Effect, Callable[[Rule, web.BaseRequest, Work], Awaitable[web.StreamResponse]]] = {
+_EFFECTS: dict[str, Callable[[Rule, web.BaseRequest, Work], Awaitable[web.StreamResponse]]] = {
     "reset_before": _reset_before,
     "reset_after": _reset_after,
     "status": _status,

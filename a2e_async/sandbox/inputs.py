@@ -69,7 +69,7 @@ class Inputs:
         return Input(path, self._kinds[path])
 
     async def _locate(self, text: str, own: str) -> Path:
-        url = _parsed(text)
+        url = parsed(text)
         if url.authority == own:
             return await self._own(url)
         kept = self._objects.root / "inputs" / sha256(text.encode()).hexdigest()
@@ -114,7 +114,8 @@ def _http_error(status: int) -> Refusal:
     return Refusal("redirects" if 300 <= status < 400 else f"answers HTTP {status}")
 
 
-def _parsed(text: str) -> URL:
+def parsed(text: str) -> URL:
+    """Return an http(s) URL; Refusal for what is none."""
     if _SPACE.search(text):
         raise Refusal("holds a space")
     try:

@@ -33,6 +33,21 @@ class Entry(msgspec.Struct):
             return self.raw.decode(errors="replace")
 
 
+class Callback(msgspec.Struct):
+    """One webhook that was due; `status` is 0 until it is answered, and where it was not sent or nobody answered.
+
+    `at` is milliseconds of the account's clock; `error` says what kept it back, `effect` names the fault.
+    """
+
+    at: int
+    url: str
+    task: str
+    body: object
+    effect: str = ""
+    status: int = 0
+    error: str = ""
+
+
 class Journal:
     """The latest requests, as many as their number and the bytes of their bodies allow; any thread may read it."""
 

@@ -1,25 +1,31 @@
 """Kinds of task, and the verbs that all groups of tasks share."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
-from a2e_async.sandbox.account import Document
+from a2e_async.sandbox.account import Document, Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.routing import serves
+from a2e_async.sandbox.webhooks import Hook
 from a2e_async.sandbox.wire import MODERATED, Refusal, iso
 
 BATCH_LIMIT = 200
 PAGE_LIMIT = 100
 
 
+Shape: TypeAlias = Callable[[Call, Task], dict[str, object]]
+
+
 class Kind(msgspec.Struct, frozen=True):
     """A noun of the API whose records are tasks: how detail and lists show one on the wire."""
 
     noun: str
-    shape: Callable[[Call, Task], dict[str, object]]
-    row: Callable[[Call, Task], dict[str, object]]
+    shape: Shape
+    row: Shape
 
 
 QUOTES: dict[str, Callable[[Call], Awaitable[float]]] = {}
@@ -88,6 +94,16 @@ def generic(call: Call, task: Task) -> dict[str, object]:
         "createdAt": iso(task.created),
         "updatedAt": iso(task.changed(now)),
     }
+
+
+def begin(call: Call, shape: Shape, *drafts: Draft) -> list[Task]:
+    """Start tasks and charge for them, all or none; each calls back, if that is wanted, with what `shape` shows."""
+    hook = Hook.of(call.text("webhook_url"), call.text("webhook_token"))
+    tasks = call.account.start_all(drafts)
+    if hook:
+        for task in tasks:
+            call.services.outbox.expect(hook, call.account, task, partial(shape, call))
+    return tasks
 
 
 def existing(call: Call, noun: str) -> Task:

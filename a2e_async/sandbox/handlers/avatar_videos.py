@@ -20,7 +20,7 @@ from a2e_async.sandbox.anchors import (
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.handlers.backgrounds import is_own, is_system
 from a2e_async.sandbox.inputs import Input
-from a2e_async.sandbox.kinds import QUOTES, document_row, existing, fate, page_of
+from a2e_async.sandbox.kinds import QUOTES, begin, document_row, existing, fate, page_of
 from a2e_async.sandbox.life import USUAL, Task
 from a2e_async.sandbox.objects import SAMPLES
 from a2e_async.sandbox.results import RENDERERS, How
@@ -71,7 +71,7 @@ async def generate(call: Call) -> object:
         suffix="mp4",
         failure=failure,
     )
-    task = call.account.start(draft)
+    [task] = begin(call, _row, draft)
     return {"_id": task.id, "status": _status(task, call.account.clock.now())}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
-from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, task_group
+from a2e_async.sandbox.kinds import QUOTES, Kind, begin, existing, fate, generic, task_group
 from a2e_async.sandbox.life import USUAL, Task
 from a2e_async.sandbox.media_more import render_uncaptioned
 from a2e_async.sandbox.results import RENDERERS, How
@@ -30,7 +30,8 @@ async def start(call: Call) -> object:
         suffix="mp4",
         failure=failure,
     )
-    return generic(call, call.account.start(draft))
+    [task] = begin(call, generic, draft)
+    return generic(call, task)
 
 
 @serves("POST", f"/api/v1/{REMOVAL}/retry", more=("_id",))

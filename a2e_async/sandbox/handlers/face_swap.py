@@ -6,7 +6,7 @@ from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.inputs import Input
-from a2e_async.sandbox.kinds import QUOTES, Kind, document_row, existing, fate, task_group
+from a2e_async.sandbox.kinds import QUOTES, Kind, begin, document_row, existing, fate, task_group
 from a2e_async.sandbox.life import QUICK, USUAL, Task
 from a2e_async.sandbox.results import RENDERERS, How
 from a2e_async.sandbox.routing import serves
@@ -53,7 +53,8 @@ async def add_task(call: Call) -> object:
         suffix=_suffix(target),
         failure=failure,
     )
-    return _shape(call, call.account.start(draft))
+    [task] = begin(call, _shape, draft)
+    return _shape(call, task)
 
 
 @serves("GET", "/api/v1/userFaceSwapTask/status")

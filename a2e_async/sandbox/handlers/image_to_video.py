@@ -7,7 +7,7 @@ from aiohttp import web
 from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
-from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, task_group
+from a2e_async.sandbox.kinds import QUOTES, Kind, begin, existing, fate, generic, task_group
 from a2e_async.sandbox.life import USUAL, Task
 from a2e_async.sandbox.media_more import render_still
 from a2e_async.sandbox.results import RENDERERS, How
@@ -38,7 +38,7 @@ async def start(call: Call) -> object:
         suffix="mp4",
         failure=failure,
     )
-    tasks = [generic(call, task) for task in call.account.start_all([draft] * count)]
+    tasks = [generic(call, task) for task in begin(call, generic, *[draft] * count)]
     return tasks if count > 1 else tasks[0]
 
 

@@ -13,7 +13,7 @@ from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.draws import digest
-from a2e_async.sandbox.kinds import QUOTES, document_row, existing, fate, page_of, polled
+from a2e_async.sandbox.kinds import QUOTES, begin, document_row, existing, fate, page_of, polled
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.speech import likely_seconds, seconds_of, synthesize
@@ -90,7 +90,8 @@ async def train(call: Call) -> object:
         suffix="wav",
         failure=failure,
     )
-    return _row(call, call.account.start(draft))
+    [task] = begin(call, _row, draft)
+    return _row(call, task)
 
 
 @serves("GET", "/api/v1/userVoice/completedRecord")
