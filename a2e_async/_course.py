@@ -24,6 +24,7 @@ from a2e_async.errors import (
     A2EError,
     AuthenticationError,
     BatchStoppedError,
+    DecodeError,
     InsufficientCoinsError,
     JournalError,
     ModerationError,
@@ -53,6 +54,8 @@ class _Track(msgspec.Struct, Generic[TaskT]):
     job: int = 0
     task: TaskT | None = None
     coins: float = 0.0
+    at: float | None = None
+    twins: str = ""
     known: bool = False
     path: Path | None = None
 
@@ -96,16 +99,13 @@ class Course(Generic[TaskT]):
             raise
         except _HOPELESS as error:
             self._submitter.stop(error)
-            if track.started is None:
+            if track.started is None and not track.known:
                 self.counts[None] -= 1
                 return None
             problem = error
         except Exception as error:  # noqa: BLE001 - a job's failure is its outcome
             problem = error
         self._move(track, _end(problem, track.state))
-        started, at = track.started, None
-        if started is not None:
-            at = datetime.fromtimestamp(started.at, UTC)
         return Outcome(
             key=track.key,
             state=track.state or TaskState.FAILED,
@@ -114,9 +114,9 @@ class Course(Generic[TaskT]):
             coins=track.coins,
             path=track.path,
             known=track.known,
-            twins=tuple(started.twins.split()) if started else (),
+            twins=tuple(track.twins.split()),
             seconds=time.monotonic() - began,
-            submitted_at=at,
+            submitted_at=None if track.at is None else datetime.fromtimestamp(track.at, UTC),
         )
 
     async def _take(self, item: Item, track: _Track[TaskT]) -> None:
@@ -128,9 +128,9 @@ class Course(Generic[TaskT]):
             entry = await self._journal.find(draft.key) if self._journal else None
             track.job = entry.id if entry else 0
             if entry is None or not self._recall(entry, draft, track):
-                track.started = await self._start(entry, draft)
-                track.job = track.started.job
-                await self._watch(track, track.started)
+                track.started = started = await self._start(entry, draft)
+                track.job, track.at, track.twins = started.job, started.at, started.twins
+                await self._watch(track, started)
             if self._out and track.task is not None and track.state is TaskState.DONE:
                 await self._save(track, track.task, self._out)
 
@@ -138,7 +138,11 @@ class Course(Generic[TaskT]):
         frozen = freeze(request) if self._journal else b""
         digest = hashlib.blake2b(frozen, digest_size=16).digest()
         key = item.key or (digest.hex()[:16] if self._journal else str(item.number))
-        if self._out and (_UNSAFE.search(key) or len(key.encode()) > _LONGEST):
+        try:
+            length = len(key.encode())
+        except UnicodeEncodeError:
+            raise RequestError(f"{key[:80]!r} cannot be written down: it is no valid text.", field="key") from None
+        if self._out and (_UNSAFE.search(key) or length > _LONGEST):
             raise RequestError(f"{key[:80]!r} cannot be part of a file's name, as `out` wants it.", field="key")
         return Draft(key, request, digest, frozen)
 
@@ -170,7 +174,7 @@ class Course(Generic[TaskT]):
         if again or entry.phase in {Phase.SENDING, Phase.SENT}:
             track.state, track.task = None, None
             return False
-        track.known = True
+        track.known, track.at, track.twins = True, entry.intended, entry.twins
         self.counts[None] -= 1
         self.counts[track.state] += 1
         if error is not None:
@@ -231,7 +235,9 @@ class Course(Generic[TaskT]):
             raise failure(self._kind, task)
 
     async def _save(self, track: _Track[TaskT], task: TaskT, out: str) -> None:
-        target = Path(out.replace("{key}", track.key).replace("{id}", task.id))
+        if _UNSAFE.search(task.id):
+            raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.detail.label)
+        target = Path(out.format(key=track.key, id=task.id))
         if not (track.known and await anyio.Path(target).exists()):
             await self._files.save(task, target)
             if self._journal:

@@ -4,15 +4,22 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection
-from math import ceil, inf
+from collections.abc import Callable, Collection, Iterable
+from math import ceil, inf, log2
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from a2e_async._endpoint import Caller, Listing
 from a2e_async.config import PollPolicy
-from a2e_async.errors import DecodeError, RateLimitError, ServerError, TransportError
+from a2e_async.errors import (
+    AuthenticationError,
+    DecodeError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
 from a2e_async.tasks import Task, TaskKind, born
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -76,11 +83,13 @@ class Reconciler(Generic[TaskT]):
         self._caller, self._kind, self._policy, self._settle, self._now = caller, kind, policy, settle, now
         self._doubts: dict[str, _Doubt[TaskT]] = {}
         self._behind: float | None = None
+        self._renamed = False
         self._failing: float | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def saw(self, task: Task) -> None:
-        """Learn from a task that was just made how far the service's clock may be behind ours."""
+    def saw(self, task: Task, tag: str | None) -> None:
+        """Learn from a task just made whether names are kept, and how far the service's clock may be behind ours."""
+        self._renamed = self._renamed or bool(tag and task.name and tag not in task.name)
         if at := born(task):
             behind = self._now() - at
             self._behind = behind if self._behind is None else max(self._behind, behind)
@@ -106,7 +115,7 @@ class Reconciler(Generic[TaskT]):
                 await self._rest()
 
     async def _rest(self) -> None:
-        task, self._task = self._task, None
+        task, self._task, self._failing = self._task, None, None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
@@ -118,12 +127,19 @@ class Reconciler(Generic[TaskT]):
                 await asyncio.sleep(min(self._policy.shortest, max(0.0, self._due() - self._now())))
                 if self._due() <= self._now():
                     await self._round(listing)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            for doubt in self._doubts.values():
-                doubt.resolve(error)
+        except (AuthenticationError, PermissionDeniedError) as error:
+            self._give_up(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of the task
+            unprovable = UnprovableError(f"the records cannot be read ({error})", lasting=False)
+            unprovable.__cause__ = error
+            self._give_up(unprovable)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
+
+    def _give_up(self, error: Exception) -> None:
+        for doubt in self._doubts.values():
+            doubt.resolve(error)
 
     def _due(self) -> float:
         return min((doubt.due for doubt in self._doubts.values() if not doubt.future.done()), default=inf)
@@ -148,6 +164,8 @@ class Reconciler(Generic[TaskT]):
     def _judge(self, doubt: _Doubt[TaskT], began: float, found: list[TaskT] | None) -> None:
         if found:
             doubt.resolve(found)
+        elif self._renamed:
+            doubt.resolve(UnprovableError("the service does not keep the names that tasks are given", lasting=False))
         elif began >= doubt.settled:
             doubt.clean += 1
             if began - doubt.intended > KEPT:
@@ -161,31 +179,43 @@ class Reconciler(Generic[TaskT]):
                 doubt.resolve(UnprovableError(f"the records cannot be read ({error})", lasting=False))
 
     def _next(self, doubt: _Doubt[TaskT]) -> float:
-        now, policy = self._now(), self._policy
-        pause = max(policy.shortest, min(now - doubt.doubted, policy.longest / 2))
-        # On a grid, or each of many doubts would have a walk of its own.
+        now, grid = self._now(), self._policy.shortest
+        age = min(now - doubt.doubted, self._policy.longest / 2) / grid
+        # On grids that share their points, or each of many doubts would have walks of its own.
+        pause = grid * 2 ** round(log2(max(age, 1.0)))
         due = ceil((now + pause / 2) / pause) * pause
-        return doubt.settled if now < doubt.settled < due else due
+        return ceil(doubt.settled / grid) * grid if now < doubt.settled < due else due
 
     async def _walk(self, listing: Listing[..., TaskT], horizon: float) -> dict[str, list[TaskT]]:
         found: dict[str, dict[str, TaskT]] = {}
         seen: set[str] = set()
+        told: list[int] = []
         query: Any = listing.request()
         while True:
             page = await self._caller.call(listing, query)
             for task in page.items:
                 for tag in _TAG.findall(task.name):
                     found.setdefault(tag, {})[task.id] = task
-            fresh = {task.id for task in page.items} - seen
-            if not page.items or all((born(task) or inf) < horizon for task in page.items):
+            if page.items and all((born(task) or inf) < horizon for task in page.items):
                 break
-            if not fresh and len(page.items) >= query.size:
-                raise UnprovableError("the service shows only its newest records", lasting=False)
-            if not fresh:
+            told += [] if page.count is None else [page.count]
+            ids = {task.id for task in page.items}
+            if ids <= seen:
+                # The end; or the service leaves out what is older, or ignores the number of the page.
+                if (ids and not told) or len(seen) < min(told, default=0):
+                    raise UnprovableError("the service does not show all of its records", lasting=False)
                 break
-            seen |= fresh
+            seen |= ids
             query = msgspec.structs.replace(query, page=query.page + 1)
         for tasks in found.values():
             for task in tasks.values():
                 task.detach()
-        return {tag: sorted(tasks.values(), key=lambda task: born(task) or inf) for tag, tasks in found.items()}
+        return {tag: _oldest_first(tasks.values()) for tag, tasks in found.items()}
+
+
+def _oldest_first(tasks: Iterable[TaskT]) -> list[TaskT]:
+    found = list(tasks)
+    # The newest came first: of those whose times are the same, the last is the oldest.
+    found.reverse()
+    found.sort(key=lambda task: born(task) or inf)
+    return found

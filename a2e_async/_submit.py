@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from a2e_async._budget import Budget
+from a2e_async._budget import Budget, Hold
 from a2e_async._endpoint import Agent
 from a2e_async._limits import Pace
 from a2e_async._reconcile import Reconciler, UnprovableError, new_tag
@@ -29,6 +29,9 @@ from a2e_async.journal import Entry, Journal, Phase
 from a2e_async.tasks import Task, TaskKind, TaskState
 
 TaskT = TypeVar("TaskT", bound=Task)
+
+_TRIES = 5
+"""Times that a job is sent anew, each lost one proven absent, before it is reported."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -78,8 +81,9 @@ class Submitter(Generic[TaskT]):
         self._idle = asyncio.Event()
         self.stopped: A2EError | None = None
         """Why nothing more is submitted."""
-        self.paused = False
-        """Nothing is submitted for now."""
+        self.free = asyncio.Event()
+        """Cleared while nothing is to be submitted for now."""
+        self.free.set()
 
     def stop(self, why: A2EError) -> None:
         """Submit nothing more; what has begun goes on."""
@@ -95,13 +99,21 @@ class Submitter(Generic[TaskT]):
 
     async def submit(self, draft: Draft) -> Started[TaskT]:
         """Make a job a task. Raises what the start raises, `BudgetExceededError`, `JournalError`."""
-        while True:
-            outcome = await self._once(draft)
+        for _ in range(_TRIES):
+            outcome, hold = await self._once(draft)
             if isinstance(outcome, Started):
                 return outcome
-            started = await self.resolve(outcome)
+            try:
+                started = await self.resolve(outcome)
+            finally:
+                self._budget.settle(hold)
             if started is not None:
                 return started
+        raise A2EError(
+            f"sent {_TRIES} times; no readable answer came, and the records show that nothing was started.",
+            endpoint=self._kind.start.label,
+            retry_safe=True,
+        )
 
     async def resolve(self, entry: Entry) -> Started[TaskT] | None:
         """Find out what became of a submission; None if it certainly came to nothing."""
@@ -113,56 +125,85 @@ class Submitter(Generic[TaskT]):
         except UnprovableError as why:
             if why.lasting:
                 await journal.ended(entry.id, Phase.UNCERTAIN, None)
-            raise uncertain(entry, start.label, str(why)) from None
+            raise uncertain(entry, start.label, str(why)) from why.__cause__
+        # What is noted here is written even if nobody waits for it any more: so the coins come first.
         if not tasks:
-            await journal.withdrawn(entry.id)
             self._budget.correct(-entry.price)
+            await journal.withdrawn(entry.id)
             return None
         first, *rest = tasks
-        twins = " ".join(task.id for task in rest)
-        await journal.started(entry.id, first.id, first.coins, twins)
+        twins, lost = " ".join(task.id for task in rest), sum(task.coins or 0.0 for task in rest)
         paid = entry.price if first.coins is None else first.coins
-        self._budget.correct(paid - entry.price + sum(task.coins or 0.0 for task in rest))
+        self._budget.learn(first.coins)
+        self._budget.correct(paid - entry.price + lost)
+        await journal.adopted(entry.id, first.id, first.coins, twins, lost)
         return Started(first, entry.id, paid, entry.intended, twins)
 
-    async def _once(self, draft: Draft) -> Started[TaskT] | Entry:
+    async def _once(self, draft: Draft) -> tuple[Started[TaskT] | Entry, Hold]:
+        """Submit once; the hold of one in doubt is not settled yet."""
         prepared = await self._agent.prepare(self._kind.start, draft.request)
         async with self._slots:
-            self._go()
+            await self._go()
             if self._pace:
                 await self._pace.acquire()
-            reserved = await self._budget.reserve(await self._quote(prepared))
-            cost: float | None = 0.0
-            self._busy += 1
+            hold = await self._reserve(prepared)
             try:
-                self._go()
-                tag = new_tag() if self._journal and self._kind.tag else None
-                at, job = time.time(), 0
-                if self._journal:
-                    job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, reserved)
-                cost = None
-                try:
-                    task = await self._agent.call(self._kind.start, self._tagged(prepared, tag))
-                except SubmissionUncertainError:
-                    if self._journal is None:
-                        raise
-                    return await self._journal.doubted(job)
-                except A2EError as error:
-                    cost = 0.0
-                    await self._refused(job, error)
-                    raise
-                cost = task.coins
-                if self._journal:
-                    await self._journal.started(job, task.id, task.coins)
-            finally:
-                self._busy -= 1
-                self._idle.set()
-                await self._budget.settle(reserved, cost)
-        self._reconciler.saw(task)
-        return Started(task, job, reserved if cost is None else cost, at)
+                await self._go()
+                outcome = await self._send(draft, prepared, hold)
+            except BaseException:
+                self._budget.settle(hold)
+                raise
+            if isinstance(outcome, Started):
+                self._budget.settle(hold)
+            return outcome, hold
 
-    def _go(self) -> None:
-        if self.stopped is not None or self.paused:
+    async def _reserve(self, request: Request) -> Hold:
+        while True:
+            quoted = await self._quote(request)
+            hold = await self._budget.reserve(quoted)
+            if quoted is None or not hold.waited:
+                return hold
+            try:
+                # The quote is as old as the wait was long.
+                quoted = await self._quote(request)
+            except BaseException:
+                self._budget.settle(hold)
+                raise
+            if quoted is None or quoted <= hold.price:
+                return hold
+            self._budget.settle(hold)
+
+    async def _send(self, draft: Draft, request: Request, hold: Hold) -> Started[TaskT] | Entry:
+        tag = new_tag() if self._journal and self._kind.tag else None
+        at, job = time.time(), 0
+        self._busy += 1
+        try:
+            if self._journal:
+                job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, hold.price)
+            hold.cost = None
+            try:
+                task = await self._agent.call(self._kind.start, self._tagged(request, tag))
+            except SubmissionUncertainError:
+                if self._journal is None:
+                    raise
+                return await self._journal.doubted(job)
+            except A2EError as error:
+                hold.cost = 0.0
+                await self._refused(job, error)
+                raise
+            hold.cost, hold.silent = task.coins, task.coins is None
+            if self._journal:
+                await self._journal.started(job, task.id, task.coins)
+        finally:
+            self._busy -= 1
+            self._idle.set()
+        self._reconciler.saw(task, tag)
+        return Started(task, job, hold.price if hold.cost is None else hold.cost, at)
+
+    async def _go(self) -> None:
+        # While a run is being ended, whoever comes here waits to be cancelled.
+        await self.free.wait()
+        if self.stopped is not None:
             raise BatchStoppedError("the batch has stopped submitting.")
 
     async def _refused(self, job: int, error: A2EError) -> None:

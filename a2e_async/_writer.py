@@ -1,6 +1,7 @@
 """One thread that owns an SQLite connection and commits whatever has gathered meanwhile in one transaction."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ _WHY = {
     "SQLITE_CANTOPEN": "cannot be opened: is the folder there, and may it be written to?",
     "SQLITE_READONLY": "cannot be written to: change its permissions, or name another file.",
     "SQLITE_FULL": "cannot grow, the disk is full: make room, then run again; nothing is lost.",
+    "SQLITE_IOERR": "cannot be read or written: is the disk full, or gone? Run again when it is not; nothing is lost.",
     "SQLITE_NOTADB": "is no journal of a2e-async: name another file.",
     "SQLITE_CORRUPT": "is damaged: restore it from a copy; do not begin anew, or jobs may be paid twice.",
     "SQLITE_BUSY": "is kept busy by another process: try again when that has ended.",
@@ -38,6 +40,8 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._place = Path(os.path.realpath(path))
+        self._file: tuple[int, int] | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -55,7 +59,11 @@ class Writer:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
-            await asyncio.shield(asyncio.to_thread(thread.join))
+            try:
+                await asyncio.shield(asyncio.to_thread(thread.join))
+            except asyncio.CancelledError:
+                thread.join()  # nobody else may have the file before all is written
+                raise
 
     async def do(self, work: Work[T]) -> T:
         """Return what the work returned, once that is durable. Cancelling this does not undo it."""
@@ -72,12 +80,13 @@ class Writer:
     def _run(self, connect: Callable[[], sqlite3.Connection], ready: asyncio.Future[None]) -> None:
         try:
             db = connect()
+            self._file = self._identity()
         except sqlite3.Error as error:
             return self._tell([(ready, complaint(self._path, error))])
-        except JournalError as error:
-            return self._tell([(ready, error)])
         except OSError as error:
             return self._tell([(ready, JournalError(f"journal {self._path} cannot be opened ({error.strerror})."))])
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+            return self._tell([(ready, error)])
         self._tell([(ready, None)])
         try:
             while group := self._gathered():
@@ -99,15 +108,29 @@ class Writer:
     def _commit(self, db: sqlite3.Connection, group: list[_Item]) -> None:
         told: list[_Told] = []
         try:
+            self._look()
             db.execute("BEGIN IMMEDIATE")
             results = [(future, work(db)) for work, future in group]
             db.execute("COMMIT")
             told = [(future, result) for future, result in results if future is not None]
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next group be written
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
-            told = [(future, complaint(self._path, error)) for _, future in group if future is not None]
+            wrong = complaint(self._path, error) if isinstance(error, sqlite3.Error) else error
+            told = [(future, wrong) for _, future in group if future is not None]
         self._tell(told)
+
+    def _look(self) -> None:
+        # SQLite would go on writing into a file that has no name any more.
+        if self._identity() != self._file:
+            raise JournalError(f"journal {self._path} was removed or replaced while it was in use.")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._place.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _tell(self, told: list[_Told]) -> None:
         with suppress(RuntimeError):  # the loop has ended without waiting

@@ -13,7 +13,7 @@ from a2e_async._course import Course
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import thaw
 from a2e_async._reconcile import Reconciler
-from a2e_async._submit import Submitter
+from a2e_async._submit import Started, Submitter
 from a2e_async._wire import ById
 from a2e_async.config import SessionConfig
 from a2e_async.errors import A2EError, BatchStoppedError, JournalError, RequestError
@@ -29,6 +29,7 @@ Results = asyncio.Queue[Outcome[TaskT] | Exception | None]
 _ENOUGH = 20
 _FAREWELL = 0.5
 _AT_ONCE = 8
+_MOMENT = 4
 
 
 class Batch(Generic[TaskT]):
@@ -70,6 +71,8 @@ class Batch(Generic[TaskT]):
         self._max_coins, self._max_failed = max_coins, max_failed
         self._journal: Journal | None = None
         self._crew: asyncio.Task[None] | None = None
+        self._ending = asyncio.Lock()
+        self._left: dict[str, Started[TaskT]] = {}
         self._cancelled = False
         self._ended = self._failed = 0
         self._furnish(0.0)
@@ -101,6 +104,7 @@ class Batch(Generic[TaskT]):
         )
 
     async def __aenter__(self) -> Self:
+        self._cancelled = False
         if self._path is not None and self._journal is None:
             self._journal = await Journal.open(
                 self._path,
@@ -130,7 +134,12 @@ class Batch(Generic[TaskT]):
         """Tell how the jobs taken up so far stand, and the coins of the whole batch."""
         counts = self._course.counts
         states = {state.value: counts[state] for state in TaskState}
-        return BatchStatus(submitting=counts[None], **states, saved=self._course.saved, coins=self._budget.spent)
+        return BatchStatus(
+            submitting=counts[None],
+            **states,
+            saved=self._course.saved,
+            coins=self._budget.spent + self._budget.reserved,
+        )
 
     async def run(self, jobs: Jobs) -> AsyncGenerator[Outcome[TaskT]]:
         """Yield outcomes as they come. Input is taken up as room appears, so it may be endless.
@@ -155,12 +164,12 @@ class Batch(Generic[TaskT]):
         ``remove`` takes back what this run has at the service and is still queued, which the service refunds. Returns
         how many it took back.
         """
-        running = dict(self._course.running)
         self._cancelled = True
         self._submitter.stop(BatchStoppedError("the batch was cancelled."))
         await self._end()
         if not remove:
             return 0
+        running, self._left = self._left, {}
         slots = asyncio.Semaphore(_AT_ONCE)
         taken = await asyncio.gather(*(self._take_back(task_id, slots) for task_id in running))
         for started, gone in zip(running.values(), taken, strict=True):
@@ -196,8 +205,9 @@ class Batch(Generic[TaskT]):
     async def _run(self, source: AsyncGenerator[Item]) -> AsyncGenerator[Outcome[TaskT]]:
         if self._path is not None and self._journal is None:
             raise JournalError("a batch with a journal is run inside `async with`.")
-        if self._crew is not None:
-            raise RequestError("one run of a batch must end before the next begins.")
+        await self._alone()
+        if self._submitter.stopped is not None:
+            raise self._submitter.stopped
         results: Results[TaskT] = asyncio.Queue()
         room = asyncio.Semaphore(self._max)
         crew = asyncio.create_task(self._work(source, room, results), name=f"a2e-batch-{self._kind.name}")
@@ -215,6 +225,18 @@ class Batch(Generic[TaskT]):
             await self._end()
             await source.aclose()
 
+    async def _alone(self) -> None:
+        # A run that was left by `break` is closed by the loop, in a task of its own, a moment later.
+        for _ in range(_MOMENT):
+            if self._crew is None or self._ending.locked():
+                break
+            await asyncio.sleep(0)
+        if self._ending.locked():
+            async with self._ending:
+                pass
+        if self._crew is not None:
+            raise RequestError("one run of a batch must end before the next begins.")
+
     async def _work(self, source: AsyncGenerator[Item], room: asyncio.Semaphore, results: "Results[TaskT]") -> None:
         pulling = asyncio.Lock()  # an asynchronous generator cannot be advanced by two at once
         hired = 0
@@ -223,7 +245,7 @@ class Batch(Generic[TaskT]):
             nonlocal hired
             while await room.acquire():
                 async with pulling:
-                    item = None if self._submitter.stopped else await anext(source, None)
+                    item = await self._next(source)
                 if item is None:
                     room.release()
                     return
@@ -244,6 +266,18 @@ class Batch(Generic[TaskT]):
         except ExceptionGroup as broken:
             results.put_nowait(broken.exceptions[0])  # the input or the journal failed
 
+    async def _next(self, source: AsyncGenerator[Item]) -> Item | None:
+        await self._submitter.free.wait()
+        if self._submitter.stopped:
+            return None
+        try:
+            return await anext(source, None)
+        except Exception:
+            # All else is cancelled next, and what is paid for should be known by then.
+            self._submitter.free.clear()
+            await self._submitter.finish(_FAREWELL)
+            raise
+
     def _tally(self, outcome: Outcome[TaskT]) -> None:
         if outcome.known or self._max_failed is None:
             return
@@ -254,22 +288,36 @@ class Batch(Generic[TaskT]):
             self._submitter.stop(BatchStoppedError(text))
 
     async def _end(self) -> None:
-        crew, self._crew = self._crew, None
-        if crew is None or crew.done():
+        async with self._ending:
+            crew = self._crew
+            if crew is None:
+                return
+            try:
+                await self._dismiss(crew)
+            finally:
+                self._crew = None
+                self._submitter.free.set()
+
+    async def _dismiss(self, crew: asyncio.Task[None]) -> None:
+        self._left = {}
+        if crew.done():
             return
-        self._submitter.paused = True
+        self._submitter.free.clear()
         try:
             # An answer that is nearly here saves the next run from looking for it.
             await self._submitter.finish(_FAREWELL)
         finally:
+            self._left = dict(self._course.running)
             crew.cancel()
             await asyncio.wait([crew])
-            self._submitter.paused = False
 
 
 def _pattern(out: str) -> str:
-    fields = {name for _, name, _, _ in Formatter().parse(out) if name is not None}
-    if not fields or fields - {"key", "id"}:
+    try:
+        fields = [part for part in Formatter().parse(out) if part[1] is not None]
+    except ValueError:
+        fields = []
+    if not fields or any(name not in {"key", "id"} or spec or turn for _, name, spec, turn in fields):
         raise RequestError(f"{out!r} must hold {{key}} or {{id}}, as in results/{{key}}.mp4.", field="out")
     return out
 

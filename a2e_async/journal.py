@@ -11,7 +11,7 @@ import sqlite3
 import time
 from asyncio import CancelledError
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -32,7 +32,7 @@ _SCHEMA = (
         digest BLOB NOT NULL, request BLOB NOT NULL, phase TEXT NOT NULL, tag TEXT UNIQUE,
         task_id TEXT NOT NULL DEFAULT '', price REAL NOT NULL DEFAULT 0, coins REAL, intended REAL NOT NULL,
         doubted REAL, ended REAL, record BLOB, failure BLOB, path TEXT, twins TEXT NOT NULL DEFAULT '',
-        UNIQUE(batch, key))""",
+        lost REAL NOT NULL DEFAULT 0, UNIQUE(batch, key))""",
     "CREATE INDEX jobs_open ON jobs(batch, id) WHERE phase IN ('new', 'sending', 'sent')",
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {VERSION}",
@@ -81,6 +81,8 @@ class Entry(NamedTuple):
     """Where the result was saved."""
     twins: str
     """Ids of further tasks under the same tag: charged, but not wanted."""
+    lost: float
+    """Coins besides: for twins, and for what was sent anew although it may have become a task before."""
 
 
 _COLUMNS = ", ".join(Entry._fields)
@@ -107,6 +109,8 @@ class Journal:
 
     def __init__(self, path: Path, writer: Writer) -> None:
         self.path = path
+        # One file has one lock, by whichever name it is opened.
+        self._place = os.path.realpath(path)
         self._writer = writer
         self._lock: sqlite3.Connection | None = None
         self._batch = 0
@@ -133,10 +137,12 @@ class Journal:
         """Write what is still to be written, and let others have the batch."""
         if self._lock is not None:
             self._writer.later(lambda db: db.execute("UPDATE batches SET holder = '' WHERE id = ?", (self._batch,)))
-        await self._writer.aclose()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        try:
+            await self._writer.aclose()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
     async def find(self, key: str) -> Entry | None:
         """Return what is known of a job."""
@@ -150,7 +156,8 @@ class Journal:
             VALUES (?, ?, ?, ?, 'sending', ?, ?, ?) ON CONFLICT(batch, key) DO UPDATE SET
             digest = excluded.digest, request = excluded.request, phase = 'sending', tag = excluded.tag,
             price = excluded.price, intended = excluded.intended, task_id = '', coins = NULL, doubted = NULL,
-            ended = NULL, record = NULL, failure = NULL, path = NULL RETURNING id"""
+            ended = NULL, record = NULL, failure = NULL, path = NULL,
+            lost = lost + iif(phase = 'uncertain', price, 0) RETURNING id"""
         values = (self._batch, key, digest, request, tag, price, time.time())
         try:
             row = await self._writer.do(lambda db: db.execute(sql, values).fetchone())
@@ -161,9 +168,14 @@ class Journal:
             raise
         return int(row[0])
 
-    async def started(self, job: int, task_id: str, coins: float | None, twins: str = "") -> None:
+    async def started(self, job: int, task_id: str, coins: float | None) -> None:
         """Note the task that a job became."""
-        await self._set(job, phase=Phase.SENT, task_id=task_id, coins=coins, twins=twins)
+        await self._set(job, phase=Phase.SENT, task_id=task_id, coins=coins)
+
+    async def adopted(self, job: int, task_id: str, coins: float | None, twins: str, lost: float) -> None:
+        """Note the task that a job turned out to be, and further ones with what they cost."""
+        sql = "UPDATE jobs SET phase = 'sent', task_id = ?, coins = ?, twins = ?, lost = lost + ? WHERE id = ?"
+        await self._writer.do(lambda db: db.execute(sql, (task_id, coins, twins, lost, job)))
 
     async def withdrawn(self, job: int) -> None:
         """Note that a job was certainly not started, or taken back."""
@@ -200,9 +212,11 @@ class Journal:
         await self._writer.do(lambda db: db.execute(sql, (*values.values(), job)))
 
     def _connect(self, kind: str, name: str, account: str, *, rekey: bool) -> sqlite3.Connection:
-        # Inputs and results are nobody else's business.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        # Inputs and results are nobody else's business. What is there already must not be opened on the side: closing
+        # it would drop the locks that other batches of this process hold on it, and with them their notes.
+        with suppress(FileExistsError):
+            os.close(os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        db = sqlite3.connect(self._place, timeout=_BUSY, isolation_level=None, check_same_thread=False)
         try:
             check(self.path, db, fresh=True)
             db.execute("PRAGMA journal_mode = WAL")
@@ -244,7 +258,7 @@ class Journal:
 
     def _locked(self, kind: str, name: str, holder: str) -> sqlite3.Connection:
         # The operating system lets go of a lock when its process dies, however it dies; a lease would have to run out.
-        place = f"{self.path}.{self._batch}.lock"
+        place = f"{self._place}.{self._batch}.lock"
         lock = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -281,7 +295,7 @@ def _summaries(db: sqlite3.Connection, batch: int | None = None) -> Iterator[Sum
     rows = db.execute("SELECT id, kind, name, created, holder FROM batches WHERE ? IN (id, 0)", (batch or 0,))
     for id_, kind, name, created, holder in rows.fetchall():
         sql = """SELECT phase, count(*), total(CASE phase WHEN 'new' THEN 0 WHEN 'failed' THEN coalesce(coins, 0)
-            ELSE coalesce(coins, price) END) FROM jobs WHERE batch = ? GROUP BY phase"""
+            ELSE coalesce(coins, price) END) + total(lost) FROM jobs WHERE batch = ? GROUP BY phase"""
         found = db.execute(sql, (id_,)).fetchall()
         counts = {str(phase): 0 for phase in Phase} | {phase: count for phase, count, _ in found}
         yield Summary(id_, kind, name, created, holder, counts, sum(coins for *_, coins in found))

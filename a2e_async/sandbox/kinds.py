@@ -1,5 +1,6 @@
 """Kinds of task, and the verbs that all groups of tasks share."""
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
@@ -130,12 +131,16 @@ def page_of(call: Call, limit: int | None = PAGE_LIMIT, name: str = "pageNum") -
     return number, size
 
 
+_MAGIC = re.compile(r"(?:^|\s)(fail|moderation):(.*)")
+
+
 def fate(name: str) -> str:
     """Return how a task of that name fails, if it does; Refusal 403 for what moderation stops.
 
-    The magic is for those who cannot set rules: `fail:reason` and `moderation:reason`.
+    The magic is for those who cannot set rules: `fail:reason` and `moderation:reason`, at the beginning of a word.
     """
-    word, _, reason = name.partition(":")
+    found = _MAGIC.search(name)
+    word, reason = found.groups() if found else ("", "")
     if word == "moderation":
         raise Refusal(reason.strip() or "the input was refused", status=403, code=MODERATED)
     return (reason.strip() or "the task failed") if word == "fail" else ""

@@ -45,7 +45,7 @@ async def test_too_few_coins(call, sandbox):
 
 
 async def test_a_failed_task_is_refunded_once_and_dated_at_its_failure(call, account):
-    task_id = await call.start(name="fail:no face found")
+    task_id = await call.start(name="a label fail:no face found")
     [task] = account.tasks
     assert account.coins == 990
     account.advance(100)

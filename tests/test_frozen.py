@@ -1,0 +1,113 @@
+"""Requests that were written down come back as they were."""
+
+import types
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from a2e_async import (
+    AVATAR,
+    AVATAR_VIDEO,
+    CAPTION_REMOVAL,
+    CONTINUED_AVATAR,
+    DUBBING,
+    FACE_SWAP,
+    FACE_SWAP_PREVIEW,
+    IMAGE_TO_VIDEO,
+    VOICE_CLONE,
+    RequestError,
+    TaskKind,
+)
+from a2e_async._frozen import freeze, thaw
+from a2e_async._wire import Request
+from a2e_async.groups.face_swap import AddSwap
+from a2e_async.tasks import KINDS
+
+ALL: list[TaskKind[..., Any]] = [
+    AVATAR,
+    AVATAR_VIDEO,
+    CAPTION_REMOVAL,
+    CONTINUED_AVATAR,
+    DUBBING,
+    FACE_SWAP,
+    FACE_SWAP_PREVIEW,
+    IMAGE_TO_VIDEO,
+    VOICE_CLONE,
+]
+TRICKY = ["", "null", "true", "1", "1.5", '{"a": 1}', "[]", '["x"]', "[", "{", "~", "a b", "ü🙂", "\0", "http://x"]
+TEXT = st.sampled_from(TRICKY) | st.text(st.characters(exclude_categories=["Cs"]))
+URLS = st.builds("https://example.com/{}.mp4".format, st.sampled_from(["a", "ü", "%20", "A?b=[1]", "{x}"]))
+PATHS = st.sampled_from(["/data/a.mp4", "/data/ü [1] {2}.mp4", "/~/a", "/data/null", "/data/a b.mp4"]).map(Path)
+
+
+def values(hint: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one line for each form of a type
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        media = any(isinstance(meta, msgspec.Meta) and meta.extra for meta in hint.__metadata__)
+        if media:
+            return URLS if parts[0] is str else URLS | PATHS
+        bounded = TEXT.map(lambda text: f"a{text}"[:40]) | st.just("null")
+        return bounded if parts[0] is str else values(parts[0])
+    if origin is Literal:
+        return st.sampled_from(parts)
+    if origin in {Union, types.UnionType}:
+        return st.one_of([values(part) for part in parts])
+    if origin is list:
+        return st.lists(values(parts[0]), min_size=1, max_size=3)
+    if origin is dict:
+        return st.dictionaries(TEXT, TEXT | st.integers(-9, 9), max_size=2)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return requests(hint)
+    plain = {str: TEXT, int: st.integers(1, 999), bool: st.booleans(), type(None): st.none()}
+    return plain.get(hint, st.floats(0, 1))
+
+
+def requests(cls: Any) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    required = {info.name: values(hints[info.name]) for info in msgspec.structs.fields(cls) if info.required}
+    optional = {info.name: values(hints[info.name]) for info in msgspec.structs.fields(cls) if not info.required}
+    return st.fixed_dictionaries(required, optional=optional).map(lambda given: cls(**given))
+
+
+def test_all_kinds_are_tried() -> None:
+    assert set(ALL) == set(KINDS.values())
+
+
+@pytest.mark.parametrize("kind", ALL, ids=[kind.name for kind in ALL])
+def test_a_request_comes_back_as_it_was(kind: TaskKind[..., Any]) -> None:
+    @given(requests(kind.start.request))
+    def check(request: Request) -> None:
+        frozen = freeze(request)
+        assert thaw(kind.start.request, frozen) == request
+        assert freeze(thaw(kind.start.request, frozen)) == frozen
+        assert freeze(msgspec.structs.replace(request)) == frozen
+
+    check()
+
+
+def test_local_files_keep_their_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = AddSwap(name="n", face_url=Path("face.jpg"), video_url=PurePath("sub/~/clip.mp4"))
+    frozen = freeze(request)
+    monkeypatch.chdir("/")
+    found = thaw(AddSwap, frozen)
+    assert found.face_url == tmp_path / "face.jpg"
+    assert found.video_url == tmp_path / "sub" / "~" / "clip.mp4"
+    assert freeze(AddSwap(name="n", face_url=tmp_path / "face.jpg", video_url=found.video_url)) == frozen
+
+
+def test_a_default_and_the_same_value_given_are_one() -> None:
+    plain = {"name": "n", "face_url": "https://a/b.jpg", "video_url": "https://a/b.mp4"}
+    assert freeze(AddSwap(**plain)) == freeze(AddSwap(**plain, model_version="v1", cover_url=None))
+    assert freeze(AddSwap(**plain)) != freeze(AddSwap(**plain, model_version="v2"))
+
+
+def test_what_cannot_be_written_down_is_said() -> None:
+    with pytest.raises(TypeError, match="type object"):
+        freeze(AddSwap(name="n", face_url=object(), video_url="https://a/b.mp4"))
+    with pytest.raises(RequestError, match="colour"):
+        thaw(AddSwap, b'{"name":"n","face_url":"https://a","video_url":"https://b","colour":"red"}')
