@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from math import ceil, inf, log2
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ import msgspec
 from a2e_async._endpoint import Caller, Listing
 from a2e_async.config import PollPolicy
 from a2e_async.errors import (
+    A2EError,
     AuthenticationError,
     DecodeError,
     PermissionDeniedError,
@@ -26,11 +28,11 @@ TaskT = TypeVar("TaskT", bound=Task)
 
 _TAG = re.compile(r"a2e:[0-9a-f]{12}")
 _CLEAN = 2
-SKEW = 900.0
-"""Seconds by which the clocks may differ as long as no answer of the service's has told."""
-_MARGIN = 10.0
+MARGIN = 10.0
+"""Seconds by which a task must be older than a submission to be surely listed after it."""
 KEPT = 86_400.0
 """Seconds after which a record may have left the lists, so that its absence proves nothing."""
+_UNREAD = "unread"
 GIVE_UP = 600.0
 """Seconds for which the lists may be unreadable."""
 
@@ -49,10 +51,10 @@ def new_tag() -> str:
 
 
 class _Doubt(Generic[TaskT]):
-    """One submission whose outcome somebody waits for. Times are seconds since 1970."""
+    """One submission whose outcome somebody waits for. Times are the loop's."""
 
-    def __init__(self, intended: float, doubted: float, settled: float, due: float) -> None:
-        self.intended, self.doubted, self.settled, self.due = intended, doubted, settled, due
+    def __init__(self, anchor: str | None, intended: float, doubted: float, settled: float, due: float) -> None:
+        self.anchor, self.intended, self.doubted, self.settled, self.due = anchor, intended, doubted, settled, due
         self.clean = 0
         self.future: asyncio.Future[list[TaskT]] = asyncio.get_running_loop().create_future()
 
@@ -69,7 +71,8 @@ class Reconciler(Generic[TaskT]):
     """Walks the records of a kind for all doubts together, as long as somebody waits.
 
     A task that is found proves that it was started. That none was is proven by two whole walks without it, both begun
-    after the ``settle`` seconds in which the service may finish a request and show its task.
+    after the ``settle`` seconds in which the service may finish a request and show its task. Records come newest
+    first, so a walk may end behind a task that was there before the submission: clocks need not agree.
     """
 
     def __init__(
@@ -82,19 +85,43 @@ class Reconciler(Generic[TaskT]):
     ) -> None:
         self._caller, self._kind, self._policy, self._settle, self._now = caller, kind, policy, settle, now
         self._doubts: dict[str, _Doubt[TaskT]] = {}
-        self._behind: float | None = None
+        self._anchors: deque[tuple[float, str]] = deque()
+        self._opening = asyncio.Lock()
+        self._first: str | None = _UNREAD
         self._renamed = False
         self._failing: float | None = None
         self._task: asyncio.Task[None] | None = None
 
     def saw(self, task: Task, tag: str | None) -> None:
-        """Learn from a task just made whether names are kept, and how far the service's clock may be behind ours."""
+        """Learn from a task just made whether names are kept, and what is older than later submissions."""
         self._renamed = self._renamed or bool(tag and task.name and tag not in task.name)
-        if at := born(task):
-            behind = self._now() - at
-            self._behind = behind if self._behind is None else max(self._behind, behind)
+        now = asyncio.get_running_loop().time()
+        if not self._anchors or now - self._anchors[-1][0] >= MARGIN / 10:
+            self._anchors.append((now, task.id))
 
-    async def find(self, tag: str, intended: float, doubted: float) -> list[TaskT]:
+    async def anchor(self) -> str | None:
+        """Return a task older than whatever is submitted from now on; '' if there is none, None if it is not known."""
+        old = asyncio.get_running_loop().time() - MARGIN
+        while len(self._anchors) > 1 and self._anchors[1][0] <= old:
+            self._anchors.popleft()
+        if self._anchors and self._anchors[0][0] <= old:
+            return self._anchors[0][1]
+        async with self._opening:
+            if self._first is _UNREAD:
+                self._first = await self._look_first()
+        return self._first
+
+    async def _look_first(self) -> str | None:
+        listing = self._kind.records
+        if listing is None or not self._kind.tag:
+            return None
+        try:
+            page = await self._caller.call(listing, listing.request())
+        except A2EError:
+            return None
+        return page.items[-1].id if page.items else ""
+
+    async def find(self, tag: str, intended: float, doubted: float, anchor: str | None = None) -> list[TaskT]:
         """Return the tasks of a tag, oldest first; none if there certainly is none.
 
         Raises UnprovableError where the records cannot be read, or may no longer reach back so far.
@@ -102,8 +129,13 @@ class Reconciler(Generic[TaskT]):
         listing = self._kind.records
         if listing is None or not self._kind.tag:
             raise UnprovableError(f"a {self._kind.name} carries no name of ours to look for")
-        now = self._now()
-        doubt = _Doubt[TaskT](intended, doubted, doubted + self._settle, now + self._policy.shortest)
+        # From here on the loop's time: the other may be set while this waits.
+        now = asyncio.get_running_loop().time()
+        ago = max(0.0, self._now() - doubted)
+        settled = now + max(0.0, self._settle - ago)
+        doubt = _Doubt[TaskT](
+            anchor, now - max(ago, self._now() - intended), now - ago, settled, now + self._policy.shortest
+        )
         self._doubts[tag] = doubt
         if self._task is None:
             self._task = asyncio.create_task(self._run(listing), name=f"a2e-reconciler-{self._kind.name}")
@@ -121,11 +153,12 @@ class Reconciler(Generic[TaskT]):
             await asyncio.wait([task])
 
     async def _run(self, listing: Listing[..., TaskT]) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while True:
                 # New doubts come in while this sleeps, but are due no sooner than after this long.
-                await asyncio.sleep(min(self._policy.shortest, max(0.0, self._due() - self._now())))
-                if self._due() <= self._now():
+                await asyncio.sleep(min(self._policy.shortest, max(0.0, self._due() - loop.time())))
+                if self._due() <= loop.time():
                     await self._round(listing)
         except (AuthenticationError, PermissionDeniedError) as error:
             self._give_up(error)
@@ -145,20 +178,20 @@ class Reconciler(Generic[TaskT]):
         return min((doubt.due for doubt in self._doubts.values() if not doubt.future.done()), default=inf)
 
     async def _round(self, listing: Listing[..., TaskT]) -> None:
-        began = self._now()
-        oldest = min(doubt.intended for doubt in self._doubts.values() if doubt.due <= began)
-        doubts = {tag: doubt for tag, doubt in self._doubts.items() if doubt.intended >= oldest}
-        horizon = oldest - (SKEW if self._behind is None else self._behind + _MARGIN)
+        began = asyncio.get_running_loop().time()
+        asked = dict(self._doubts)
+        due = {tag: doubt for tag, doubt in asked.items() if doubt.due <= began}
         try:
-            found = await self._walk(listing, horizon)
+            found, covers = await self._walk(listing, due.values())
         except (TransportError, RateLimitError, ServerError, DecodeError, UnprovableError) as error:
             self._failing = self._failing or began
-            self._despair(doubts.values(), began, error)
+            self._despair(due.values(), began, error)
         else:
             self._failing = None
-            for tag, doubt in doubts.items():
+            due |= {tag: doubt for tag, doubt in asked.items() if tag in found or covers(doubt)}
+            for tag, doubt in due.items():
                 self._judge(doubt, began, found.get(tag))
-        for doubt in doubts.values():
+        for doubt in due.values():
             doubt.due = self._next(doubt)
 
     def _judge(self, doubt: _Doubt[TaskT], began: float, found: list[TaskT] | None) -> None:
@@ -179,27 +212,37 @@ class Reconciler(Generic[TaskT]):
                 doubt.resolve(UnprovableError(f"the records cannot be read ({error})", lasting=False))
 
     def _next(self, doubt: _Doubt[TaskT]) -> float:
-        now, grid = self._now(), self._policy.shortest
+        now, grid = asyncio.get_running_loop().time(), self._policy.shortest
         age = min(now - doubt.doubted, self._policy.longest / 2) / grid
         # On grids that share their points, or each of many doubts would have walks of its own.
         pause = grid * 2 ** round(log2(max(age, 1.0)))
         due = ceil((now + pause / 2) / pause) * pause
         return ceil(doubt.settled / grid) * grid if now < doubt.settled < due else due
 
-    async def _walk(self, listing: Listing[..., TaskT], horizon: float) -> dict[str, list[TaskT]]:
+    async def _walk(
+        self, listing: Listing[..., TaskT], doubts: Collection[_Doubt[TaskT]]
+    ) -> tuple[dict[str, list[TaskT]], Callable[[_Doubt[TaskT]], bool]]:
+        """Return the tasks by their tags, and what tells whether the walk went far enough for a doubt."""
         found: dict[str, dict[str, TaskT]] = {}
         seen: set[str] = set()
         told: list[int] = []
+        ahead = {doubt.anchor for doubt in doubts}
+        oldest = min(doubt.intended for doubt in doubts)
+        horizon = self._now() - asyncio.get_running_loop().time() + oldest - KEPT
         query: Any = listing.request()
         while True:
+            # One page more than it takes, as records of the same moment may stand in any order.
+            last = not ahead
             page = await self._caller.call(listing, query)
             for task in page.items:
                 for tag in _TAG.findall(task.name):
                     found.setdefault(tag, {})[task.id] = task
-            if page.items and all((born(task) or inf) < horizon for task in page.items):
+            ids = {task.id for task in page.items}
+            ahead -= ids
+            if last or (ahead == {None} and ids and all((born(task) or inf) < horizon for task in page.items)):
+                last = True
                 break
             told += [] if page.count is None else [page.count]
-            ids = {task.id for task in page.items}
             if ids <= seen:
                 # The end; or the service leaves out what is older, or ignores the number of the page.
                 if (ids and not told) or len(seen) < min(told, default=0):
@@ -210,7 +253,11 @@ class Reconciler(Generic[TaskT]):
         for tasks in found.values():
             for task in tasks.values():
                 task.detach()
-        return {tag: _oldest_first(tasks.values()) for tag, tasks in found.items()}
+
+        def covers(doubt: _Doubt[TaskT]) -> bool:
+            return not last or doubt.anchor in seen or (doubt.anchor is None and doubt.intended >= oldest)
+
+        return {tag: _oldest_first(tasks.values()) for tag, tasks in found.items()}, covers
 
 
 def _oldest_first(tasks: Iterable[TaskT]) -> list[TaskT]:

@@ -121,7 +121,8 @@ class Submitter(Generic[TaskT]):
         if journal is None:
             raise JournalError("nothing is known of it without a journal.")
         try:
-            tasks = await self._reconciler.find(entry.tag or "", entry.intended, entry.doubted or time.time())
+            doubted = entry.doubted or time.time()
+            tasks = await self._reconciler.find(entry.tag or "", entry.intended, doubted, entry.anchor)
         except UnprovableError as why:
             if why.lasting:
                 await journal.ended(entry.id, Phase.UNCERTAIN, None)
@@ -144,12 +145,13 @@ class Submitter(Generic[TaskT]):
         prepared = await self._agent.prepare(self._kind.start, draft.request)
         async with self._slots:
             await self._go()
+            anchor = await self._reconciler.anchor() if self._journal else None
             if self._pace:
                 await self._pace.acquire()
             hold = await self._reserve(prepared)
             try:
                 await self._go()
-                outcome = await self._send(draft, prepared, hold)
+                outcome = await self._send(draft, prepared, hold, anchor)
             except BaseException:
                 self._budget.settle(hold)
                 raise
@@ -173,13 +175,13 @@ class Submitter(Generic[TaskT]):
                 return hold
             self._budget.settle(hold)
 
-    async def _send(self, draft: Draft, request: Request, hold: Hold) -> Started[TaskT] | Entry:
+    async def _send(self, draft: Draft, request: Request, hold: Hold, anchor: str | None) -> Started[TaskT] | Entry:
         tag = new_tag() if self._journal and self._kind.tag else None
         at, job = time.time(), 0
         self._busy += 1
         try:
             if self._journal:
-                job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, hold.price)
+                job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, hold.price, anchor=anchor)
             hold.cost = None
             try:
                 task = await self._agent.call(self._kind.start, self._tagged(request, tag))

@@ -29,7 +29,7 @@ _SCHEMA = (
         created REAL NOT NULL, holder TEXT NOT NULL DEFAULT '', UNIQUE(kind, name))""",
     """CREATE TABLE jobs(
         id INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batches(id), key TEXT NOT NULL,
-        digest BLOB NOT NULL, request BLOB NOT NULL, phase TEXT NOT NULL, tag TEXT UNIQUE,
+        digest BLOB NOT NULL, request BLOB NOT NULL, phase TEXT NOT NULL, tag TEXT UNIQUE, anchor TEXT,
         task_id TEXT NOT NULL DEFAULT '', price REAL NOT NULL DEFAULT 0, coins REAL, intended REAL NOT NULL,
         doubted REAL, ended REAL, record BLOB, failure BLOB, path TEXT, twins TEXT NOT NULL DEFAULT '',
         lost REAL NOT NULL DEFAULT 0, UNIQUE(batch, key))""",
@@ -63,6 +63,8 @@ class Entry(NamedTuple):
     request: bytes
     phase: str
     tag: str | None
+    anchor: str | None
+    """A task older than the submission; '' if there was none, None if that is not known."""
     task_id: str
     price: float
     """Coins set aside when it was sent."""
@@ -150,15 +152,17 @@ class Journal:
         row = await self._writer.do(lambda db: db.execute(sql, (self._batch, key)).fetchone())
         return Entry(*row) if row else None
 
-    async def intend(self, key: str, digest: bytes, request: bytes, tag: str | None, price: float) -> int:
+    async def intend(  # noqa: PLR0913 - what an intent consists of
+        self, key: str, digest: bytes, request: bytes, tag: str | None, price: float, *, anchor: str | None = None
+    ) -> int:
         """Note that a job is about to be sent, which must not happen before this returns its number."""
-        sql = """INSERT INTO jobs(batch, key, digest, request, phase, tag, price, intended)
-            VALUES (?, ?, ?, ?, 'sending', ?, ?, ?) ON CONFLICT(batch, key) DO UPDATE SET
+        sql = """INSERT INTO jobs(batch, key, digest, request, phase, tag, price, anchor, intended)
+            VALUES (?, ?, ?, ?, 'sending', ?, ?, ?, ?) ON CONFLICT(batch, key) DO UPDATE SET
             digest = excluded.digest, request = excluded.request, phase = 'sending', tag = excluded.tag,
-            price = excluded.price, intended = excluded.intended, task_id = '', coins = NULL, doubted = NULL,
-            ended = NULL, record = NULL, failure = NULL, path = NULL,
+            price = excluded.price, anchor = excluded.anchor, intended = excluded.intended, task_id = '',
+            coins = NULL, doubted = NULL, ended = NULL, record = NULL, failure = NULL, path = NULL,
             lost = lost + iif(phase = 'uncertain', price, 0) RETURNING id"""
-        values = (self._batch, key, digest, request, tag, price, time.time())
+        values = (self._batch, key, digest, request, tag, price, anchor, time.time())
         try:
             row = await self._writer.do(lambda db: db.execute(sql, values).fetchone())
         except CancelledError:

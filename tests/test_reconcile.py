@@ -21,7 +21,7 @@ from a2e_async import (
     TaskState,
 )
 from a2e_async._answer import Page
-from a2e_async._reconcile import GIVE_UP, KEPT, SKEW, Reconciler, UnprovableError, new_tag
+from a2e_async._reconcile import GIVE_UP, KEPT, MARGIN, Reconciler, UnprovableError, new_tag
 from a2e_async._wire import PageQuery
 from a2e_async.groups.face_swap import FaceSwapTasks, Swap
 from a2e_async.journal import read_entries
@@ -111,6 +111,7 @@ async def test_what_is_listed_is_found_without_waiting(records: Records, search:
 @steps
 async def test_absence_takes_two_walks_after_the_time_to_settle(records: Records, search: Reconciler[Swap]) -> None:
     began = clock()
+    await asyncio.sleep(5)
     assert await search.find(new_tag(), began, began + 5) == []
     assert len([at for at in records.walks if at >= began + 5 + SETTLE]) == 2
     assert clock() < began + 5 + SETTLE + 30
@@ -144,30 +145,59 @@ async def test_a_record_made_while_pages_are_turned_is_found(records: Records, s
 
 
 @steps
-async def test_the_walk_ends_where_the_records_are_older(records: Records, search: Reconciler[Swap]) -> None:
-    await asyncio.sleep(1e6)
-    for n in range(5000):
-        records.add("old", at=clock() - SKEW - 1 - n)
+async def test_the_walk_ends_behind_what_was_there_before(records: Records, search: Reconciler[Swap]) -> None:
+    for _ in range(5000):
+        records.add("old")
+    first = await search.anchor()
+    assert (first, records.asked) == (f"{4900:024x}", 1)
+    assert await search.anchor() == first
+    assert records.asked == 1
     began = clock()
-    assert await search.find(new_tag(), began, began) == []
-    assert records.asked == len(records.walks)
+    assert await search.find(new_tag(), began, began, first) == []
+    assert records.asked == 1 + 2 * len(records.walks[1:])
 
 
-@pytest.mark.parametrize(("skew", "told"), [(-SKEW + 20, False), (-7200.0, True), (7200.0, True), (7200.0, False)])
-def test_the_clock_of_the_service_may_be_wrong(skew: float, *, told: bool) -> None:
-    """By much, once an answer has shown by how much."""
+@steps
+async def test_what_was_just_made_is_no_landmark_yet(records: Records, search: Reconciler[Swap]) -> None:
+    assert await search.anchor() == ""
+    made = []
+    for _ in range(40):
+        id_ = records.add("ours")
+        made.append((clock(), id_))
+        search.saw(records.task(records.rows[-1]), None)
+        await asyncio.sleep(0.5)
+    last = await search.anchor()
+    [at] = [at for at, id_ in made if id_ == last]
+    assert MARGIN <= clock() - at <= MARGIN + 2
 
+
+@steps
+async def test_without_a_landmark_the_walk_ends_a_day_earlier(records: Records, search: Reconciler[Swap]) -> None:
+    await asyncio.sleep(1e6)
+    records.before = lambda _page: (_ for _ in ()).throw(ServerError("no", http_status=503))
+    assert await search.anchor() is None
+    records.before = lambda _page: None
+    for n in range(5000):
+        records.add("old", at=clock() - KEPT - 1 - n)
+    asked, began = records.asked, clock()
+    assert await search.find(new_tag(), began, began, None) == []
+    assert records.asked - asked == len(records.walks) - 1
+
+
+@pytest.mark.parametrize("skew", [-900_000.0, -7200.0, 7200.0, 900_000.0])
+def test_the_clock_of_the_service_may_be_wrong(skew: float) -> None:
     async def main() -> None:
+        await asyncio.sleep(1e6)
         records, began, tag = Records(skew=skew), clock(), new_tag()
         search = reconciler(records)
-        if told:
-            search.saw(records.task((clock(), 0, "0" * 24, "")), new_tag())
+        records.add("before")
+        anchor = await search.anchor()
         id_ = records.add(tag)
         await asyncio.sleep(2)
         for _ in range(150):
             records.add("newer")
-        assert [task.id for task in await search.find(tag, began, began)] == [id_]
-        assert await search.find(new_tag(), began, began) == []
+        assert [task.id for task in await search.find(tag, began, began, anchor)] == [id_]
+        assert await search.find(new_tag(), began, began, anchor) == []
 
     stepped(main())
 
