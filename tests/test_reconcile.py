@@ -573,11 +573,13 @@ async def test_a_doubt_left_behind_is_settled_by_the_next_run(tmp_path: Path) ->
         before = asyncio.all_tasks()
         s.account.fault(Rule("reset_after", path=ADD, name="* a", first=1))
         s.account.fault(Rule("reset_before", path=ADD, name="* b", first=1))
-        s.account.fault(Rule("status", path=LIST, first=3))
         jobs = [s.swap | {"key": name, "name": name} for name in "ab"]
         async with s.a2e.batch(FACE_SWAP, journal=path) as batch:
             run = asyncio.ensure_future(anext(aiter(batch.run(jobs))))
-            while len(s.sent("GET", LIST)) < 1:
+            while len(s.sent("POST", ADD)) < 2:
+                await asyncio.sleep(0)
+            s.account.fault(Rule("status", path=LIST, first=3))
+            while len(s.sent("GET", LIST)) < 2:
                 await asyncio.sleep(0)
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
