@@ -8,6 +8,7 @@ import msgspec
 
 from a2e_async._fields import Fields
 from a2e_async._wire import Request
+from a2e_async.tasks import Start
 
 
 def _absolute(value: object) -> str:
@@ -20,7 +21,12 @@ _encode = msgspec.json.Encoder(enc_hook=_absolute).encode
 
 
 def freeze(request: Request) -> bytes:
-    """Write a request down, local files by their whole path; equal requests give equal bytes."""
+    """Write a request down, local files by their whole path; equal requests give equal bytes.
+
+    Where to call back is left out: it holds a secret, and is not the job's but the run's.
+    """
+    if isinstance(request, Start) and (request.webhook_url or request.webhook_token):
+        request = msgspec.structs.replace(request, webhook_url=None, webhook_token=None)
     return _encode(request)
 
 

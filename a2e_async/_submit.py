@@ -11,7 +11,7 @@ import msgspec
 from a2e_async._budget import Budget, Hold
 from a2e_async._endpoint import Agent
 from a2e_async._limits import Pace
-from a2e_async._reconcile import Reconciler, UnprovableError, new_tag
+from a2e_async._reconcile import GIVE_UP, Reconciler, UnprovableError, new_tag
 from a2e_async._wire import Request, encode
 from a2e_async.errors import (
     A2EError,
@@ -23,6 +23,7 @@ from a2e_async.errors import (
     RateLimitError,
     ServerError,
     SubmissionUncertainError,
+    TransportError,
 )
 from a2e_async.groups.account import Account, QuoteRequest
 from a2e_async.journal import Entry, Journal, Phase
@@ -71,6 +72,7 @@ class Submitter(Generic[TaskT]):
         journal: Journal | None,
         slots: int,
         rate: float | None,
+        pause: float,
     ) -> None:
         self._agent, self._kind, self._journal = agent, kind, journal
         self._budget, self._reconciler = budget, reconciler
@@ -81,6 +83,10 @@ class Submitter(Generic[TaskT]):
         self._idle = asyncio.Event()
         self.stopped: A2EError | None = None
         """Why nothing more is submitted."""
+        self._halted = asyncio.Event()
+        self._pause = pause
+        self._reached = False
+        self._down: float | None = None
         self.free = asyncio.Event()
         """Cleared while nothing is to be submitted for now."""
         self.free.set()
@@ -88,6 +94,7 @@ class Submitter(Generic[TaskT]):
     def stop(self, why: A2EError) -> None:
         """Submit nothing more; what has begun goes on."""
         self.stopped = self.stopped or why
+        self._halted.set()
 
     async def finish(self, seconds: float) -> None:
         """Give requests under way so long to be answered."""
@@ -100,7 +107,7 @@ class Submitter(Generic[TaskT]):
     async def submit(self, draft: Draft) -> Started[TaskT]:
         """Make a job a task. Raises what the start raises, `BudgetExceededError`, `JournalError`."""
         for _ in range(_TRIES):
-            outcome, hold = await self._once(draft)
+            outcome, hold = await self._until_sent(draft)
             if isinstance(outcome, Started):
                 return outcome
             try:
@@ -114,6 +121,32 @@ class Submitter(Generic[TaskT]):
             endpoint=self._kind.start.label,
             retry_safe=True,
         )
+
+    async def _until_sent(self, draft: Draft) -> tuple[Started[TaskT] | Entry, Hold]:
+        """Submit, however long the service or the network will not have it: nothing was started by such a try."""
+        while True:
+            try:
+                sent = await self._once(draft)
+            except (RateLimitError, ServerError, TransportError) as error:
+                await self._wait_out(error)
+            else:
+                self._reached, self._down = True, None
+                return sent
+
+    async def _wait_out(self, error: A2EError) -> None:
+        pause = self._pause
+        if isinstance(error, RateLimitError):
+            pause = max(pause, error.retry_after or 0.0)
+        else:
+            now = asyncio.get_running_loop().time()
+            self._down = self._down or now
+            # One that never answered is more likely misspelt than down.
+            if not self._reached or now - self._down >= GIVE_UP:
+                self.stop(error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._halted.wait()
+        await self._go()
 
     async def resolve(self, entry: Entry) -> Started[TaskT] | None:
         """Find out what became of a submission; None if it certainly came to nothing."""
@@ -226,7 +259,8 @@ class Submitter(Generic[TaskT]):
     async def _quote(self, request: Request) -> float | None:
         if self._budget.limit is None or not self._quotes:
             return None
-        body = msgspec.json.decode(encode(request))
+        body: dict[str, Any] = msgspec.json.decode(encode(request))
+        body.pop("webhook_token", None)
         try:
             quote = await self._agent.call(Account.quote, QuoteRequest(endpoint=self._kind.start.path, body=body))
         except (ServerError, RateLimitError):

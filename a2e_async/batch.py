@@ -89,6 +89,7 @@ class Batch(Generic[TaskT]):
             journal=self._journal,
             slots=limits.submissions,
             rate=self._rate,
+            pause=config.retry.longest,
         )
         self._course = Course(
             self._agent,

@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from a2e_async._lock import held, seize
 from a2e_async._writer import Writer, complaint
 from a2e_async.errors import JournalError
 
@@ -99,7 +100,7 @@ class Summary(NamedTuple):
     created: float
     """Seconds since 1970."""
     holder: str
-    """The process that took it up last, unless it left it in order."""
+    """The process that has it now."""
     counts: dict[str, int]
     """Jobs by phase."""
     coins: float
@@ -261,21 +262,18 @@ class Journal:
         return int(number), str(holder)
 
     def _locked(self, kind: str, name: str, holder: str) -> sqlite3.Connection:
-        # The operating system lets go of a lock when its process dies, however it dies; a lease would have to run out.
-        place = f"{self._place}.{self._batch}.lock"
-        lock = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            lock.close()
-            if not str(error).startswith("database is locked"):
-                raise
+        lock = seize(_lock_of(self._place, self._batch))
+        if lock is None:
             batch = f"the {kind} batch {name!r}" if name else f"its {kind} batch"
             raise JournalError(
                 f"journal {self.path}: {batch} is held by {holder or 'another process'}. Wait until that has ended, "
                 "or give this batch a name of its own."
-            ) from None
+            )
         return lock
+
+
+def _lock_of(place: str | Path, batch: int) -> str:
+    return f"{place}.{batch}.lock"
 
 
 def _hash(account: str, salt: bytes) -> bytes:
@@ -308,7 +306,8 @@ def _summaries(db: sqlite3.Connection, batch: int | None = None) -> Iterator[Sum
 def read_summaries(path: str | os.PathLike[str]) -> list[Summary]:
     """Return what a journal holds, batch by batch; it may be in use meanwhile."""
     with closing(_reading(Path(path))) as db:
-        return list(_summaries(db))
+        place = Path(path).resolve()
+        return [found if held(_lock_of(place, found.id)) else found._replace(holder="") for found in _summaries(db)]
 
 
 def read_entries(path: str | os.PathLike[str], batch: int) -> Iterator[Entry]:

@@ -2,24 +2,34 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
 from a2e_async import (
     FACE_SWAP,
+    A2ESession,
     InsufficientCoinsError,
     ModerationError,
+    Outcome,
     RequestError,
+    RetryPolicy,
     SubmissionUncertainError,
     TaskFailedError,
     TaskState,
     TaskTimeoutError,
+    TransportError,
 )
 from a2e_async.groups.face_swap import AddSwap
 from a2e_async.sandbox import Rule
 from tests.service import scene
 
 pytestmark = pytest.mark.anyio
+
+
+async def drain(outcomes: AsyncIterator[Outcome[Any]], ends: dict[str, TaskState]) -> None:
+    async for outcome in outcomes:
+        ends[outcome.key] = outcome.state
 
 
 async def test_one_failure_disturbs_no_other_job() -> None:
@@ -151,11 +161,10 @@ async def test_a_deadline_holds_for_each_job() -> None:
 
 async def test_coins_that_run_out_stop_the_batch_after_what_was_started() -> None:
     async with scene(coins=25) as s, s.a2e.batch(FACE_SWAP, max_in_flight=2) as batch:
-        ends = []
+        ends: dict[str, TaskState] = {}
         with pytest.raises(InsufficientCoinsError):
-            async for outcome in batch.run([s.swap] * 9):
-                ends.append(outcome.state)
-        assert ends == [TaskState.DONE] * 2
+            await drain(batch.run([s.swap] * 9), ends)
+        assert list(ends.values()) == [TaskState.DONE] * 2
         assert len(s.sent("POST", "/add")) <= 4
 
 
@@ -163,3 +172,52 @@ async def test_the_limit_must_make_sense() -> None:
     async with scene() as s:
         with pytest.raises(RequestError, match="max_in_flight"):
             s.a2e.batch(FACE_SWAP, max_in_flight=0)
+
+
+async def test_a_service_that_asks_to_wait_long_fails_no_job() -> None:
+    """Longer than any single call has patience for."""
+    retry = RetryPolicy(base=0.01, longest=0.05, patience=0.2)
+    async with scene(retry=retry) as s:
+        s.account.fault(Rule("status", status=429, headers={"Retry-After": "1"}, path="*/add", first=5))
+        async with s.a2e.batch(FACE_SWAP) as batch:
+            assert [o.state async for o in batch.run([s.swap] * 20)] == [TaskState.DONE] * 20
+        assert len(s.account.tasks) == 20
+
+
+async def test_an_outage_is_waited_out() -> None:
+    retry = RetryPolicy(base=0.01, longest=0.05, attempts=2)
+    async with scene(retry=retry) as s:
+
+        def jobs() -> Iterator[dict[str, str]]:
+            yield s.swap
+            while not s.account.tasks:
+                yield s.swap
+            s.account.fault(Rule("reset_before", path="*/quote", first=60))
+            yield from [s.swap] * 8
+
+        async with s.a2e.batch(FACE_SWAP, max_coins=1000, max_in_flight=2) as batch:
+            states = [outcome.state async for outcome in batch.run(jobs())]
+        assert set(states) == {TaskState.DONE}
+        assert len(states) == len(s.account.tasks) >= 9
+        assert len([status for status in s.sent("POST", "/quote") if not status]) == 60
+
+
+async def test_a_service_that_never_answered_stops_the_batch() -> None:
+    async with scene() as s:
+        url = s.sandbox.url
+    retry = RetryPolicy(base=0.01, longest=0.02, attempts=2)
+    job = {"name": "n", "face_url": "https://a.example/f.jpg", "video_url": "https://a.example/v.mp4"}
+    async with A2ESession("sk_test", base_url=url, retry=retry) as a2e, a2e.batch(FACE_SWAP) as batch:
+        taken = 0
+
+        def endless() -> Iterator[dict[str, str]]:
+            nonlocal taken
+            while True:
+                taken += 1
+                yield job
+
+        ends: dict[str, TaskState] = {}
+        with pytest.raises(TransportError, match="no connection"):
+            await drain(batch.run(endless()), ends)
+        assert not ends
+        assert taken <= 1100

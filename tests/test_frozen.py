@@ -82,7 +82,9 @@ def test_a_request_comes_back_as_it_was(kind: TaskKind[..., Any]) -> None:
     @given(requests(kind.start.request))
     def check(request: Request) -> None:
         frozen = freeze(request)
-        assert thaw(kind.start.request, frozen) == request
+        # Where to call back is the run's, and holds a secret.
+        silent = {name: None for name in ("webhook_url", "webhook_token") if hasattr(request, name)}
+        assert thaw(kind.start.request, frozen) == msgspec.structs.replace(request, **silent)
         assert freeze(thaw(kind.start.request, frozen)) == frozen
         assert freeze(msgspec.structs.replace(request)) == frozen
 
