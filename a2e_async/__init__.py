@@ -107,10 +107,10 @@ _MODULES = (
     "groups.avatars",
     "groups.avatar_videos",
     "watcher",
-    "outcomes",
-    "batch",
     "session",
+    "outcomes",
     "webhooks",
+    "batch",
 )
 
 

@@ -30,12 +30,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How tasks are watched: one of age t is read again after t/10, within these bounds, in shared rounds."""
+    """How tasks are watched: in shared rounds, as often as what was learned of their kind's durations makes it pay."""
 
     shortest: float = 1.0
-    """Seconds between two reads of a young task; also the grid on which rounds are aligned."""
+    """Seconds between two reads at the least; also the grid on which rounds are aligned."""
     longest: float = 15.0
-    """Seconds between two reads of an old task."""
+    """Seconds between two reads at the most, unless only the end is waited for and is known not to be near, more is
+    watched than may be read in that time, or callbacks tell of each end."""
     grace: float = 30.0
     """Seconds after its start in which a task may still be missing from the service's answers."""
     deadline: float | None = None

@@ -1,34 +1,25 @@
 """Turns many watchers of one kind into few requests. It polls only while somebody waits."""
 
 import asyncio
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from itertools import chain
+from math import ceil
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from a2e_async._durations import durations_of, took
 from a2e_async._endpoint import Caller
-from a2e_async._reader import Reader
+from a2e_async._reader import REQUESTS, Reader
+from a2e_async._schedule import Schedule, Watch
 from a2e_async.config import PollPolicy
 from a2e_async.errors import DecodeError, NotFoundError, RateLimitError, ServerError, TransportError
-from a2e_async.tasks import Task, TaskKind
+from a2e_async.tasks import Task, TaskKind, TaskState
 
 TaskT = TypeVar("TaskT", bound=Task)
 
+RATE = 20.0
+"""Requests a second of one poller at the most, on average: what does not fit makes its rounds rarer."""
 _TRANSIENT = (TransportError, RateLimitError, ServerError, DecodeError)
-
-
-class Watch(Generic[TaskT]):
-    """One party's interest in one task; it outlives its single waits. Times are the loop's, in seconds."""
-
-    __slots__ = ("born", "due", "every", "future", "is_news", "task_id")
-
-    def __init__(
-        self, task_id: str, *, born: float, due: float, every: float | None, is_news: Callable[[TaskT], bool]
-    ) -> None:
-        self.task_id, self.born, self.due, self.every = task_id, born, due, every
-        self.is_news = is_news
-        """Told of each reading; true ends the wait."""
-        self.future: asyncio.Future[TaskT] | None = None
 
 
 class Poller(Generic[TaskT]):
@@ -36,24 +27,28 @@ class Poller(Generic[TaskT]):
 
     def __init__(self, caller: Caller, kind: TaskKind[..., TaskT], policy: PollPolicy) -> None:
         self.loop = asyncio.get_running_loop()
-        self._reader = Reader(caller, kind)
+        self._reader = Reader(caller, kind, self._learn)
+        self._durations = durations_of(caller, kind.name)
+        self._schedule = Schedule[TaskT](policy, self._durations)
         self._name = f"a2e-poller-{kind.name}"
         self._policy = policy
         self._watches: dict[str, list[Watch[TaskT]]] = {}
-        self._phase = random.random()  # noqa: S311 - only spreads processes that were started together
         self._task: asyncio.Task[None] | None = None
-        self._alarm: asyncio.Future[None] | None = None
-        self._alarm_at = 0.0
+        self._errands: dict[str, asyncio.Task[None]] = {}
+        self._alarm = asyncio.Event()
+        self._alarm_at = self._base = self._free = 0.0
 
     async def wait(self, watch: Watch[TaskT]) -> TaskT:
         """Return the task as soon as a reading is news to this watch. Cancelling it harms no other."""
         future: asyncio.Future[TaskT] = self.loop.create_future()
         watch.future = future
         self._watches.setdefault(watch.task_id, []).append(watch)
+        self._share()
+        now = self.loop.time()
+        self._schedule.put(watch, watch.due or (self._schedule.plan(watch, now, now) if watch.seen else now))
         if self._task is None:
             self._task = self.loop.create_task(self._run(), name=self._name)
-        elif watch.due < self._alarm_at:
-            self._ring()
+        self._wake()
         try:
             return await future
         finally:
@@ -61,76 +56,133 @@ class Poller(Generic[TaskT]):
             if not self._watches:
                 await self._rest()
 
+    def hurry(self, task_id: str) -> bool:
+        """Read a task at once, by itself; return whether anybody waits for it."""
+        if task_id not in self._watches:
+            self._schedule.calls.late(task_id)
+            return False
+        self._schedule.calls.at.setdefault(task_id, self.loop.time())
+        if task_id not in self._errands:
+            self._errands[task_id] = self.loop.create_task(self._fetch(task_id), name=self._name)
+        return True
+
+    async def _fetch(self, task_id: str) -> None:
+        try:
+            await self._reader.singly([task_id])
+        except Exception as error:  # noqa: BLE001 - as below
+            self._fail(error)
+        finally:
+            if self._errands.get(task_id) is asyncio.current_task():
+                del self._errands[task_id]
+
     async def _rest(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
+        tasks = [*self._errands.values(), *([self._task] if self._task else [])]
+        self._task, self._errands = None, {}
+        self._schedule.clear()
+        for task in tasks:
             task.cancel()
-            await asyncio.wait([task])
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _drop(self, watch: Watch[TaskT]) -> None:
+        watch.future = None
         watches = self._watches.get(watch.task_id)
         if watches is not None and watch in watches:
             watches.remove(watch)
             if not watches:
                 del self._watches[watch.task_id]
+                self._schedule.calls.at.pop(watch.task_id, None)
 
-    def _ring(self) -> None:
-        if self._alarm is not None and not self._alarm.done():
-            self._alarm.set_result(None)
+    def _wake(self) -> None:
+        if self._schedule.next < self._alarm_at:
+            self._alarm.set()
 
     async def _run(self) -> None:
         try:
             while self._watches:
-                due = min(watch.due for watches in self._watches.values() for watch in watches)
+                due = max(self._schedule.next, self._free)
                 if due > self.loop.time():
                     await self._sleep(due)
-                    continue
-                horizon = self.loop.time() + self._policy.shortest / 4
-                ids = [key for key, watches in self._watches.items() if any(w.due <= horizon for w in watches)]
-                self._settle(ids, await self._reader.read(ids, self._overdue))
+                else:
+                    await self._read()
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of a defect, not wait for ever
-            self._settle(list(self._watches), dict.fromkeys(self._watches, error))
+            self._fail(error)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
 
     async def _sleep(self, until: float) -> None:
-        self._alarm, self._alarm_at = self.loop.create_future(), until
-        timer = self.loop.call_at(until, self._ring)
+        self._alarm.clear()
+        self._alarm_at = until
+        timer = self.loop.call_at(until, self._alarm.set)
         try:
-            await self._alarm
+            await self._alarm.wait()
         finally:
             timer.cancel()
-            self._alarm, self._alarm_at = None, 0.0
+            self._alarm_at = 0.0
+
+    async def _read(self) -> None:
+        reader, schedule, policy = self._reader, self._schedule, self._policy
+        self._base = now = self.loop.time()
+        self._share()
+        ids: dict[str, None] = {}
+        schedule.take(ids, now + policy.shortest / 4, REQUESTS * reader.width)
+        # What is due soon fills up the last request, as that costs nothing.
+        schedule.take(ids, now + policy.longest, ceil(len(ids) / reader.width) * reader.width)
+        before = reader.requests
+        later = set(await reader.read(list(ids), self._overdue))
+        self._free = max(self._free, now + (reader.requests - before) / RATE * min(policy.shortest, 1.0))
+        for task_id in reader.silent:
+            for watch in self._watches.get(task_id, ()):
+                schedule.put(watch, watch.due if task_id in later else schedule.plan(watch, now, self.loop.time()))
+
+    def _share(self) -> None:
+        self._schedule.share = min(len(self._watches), self._reader.width)
 
     def _overdue(self, task_id: str) -> bool:
         now = self.loop.time()
         return any(now - watch.born >= self._policy.grace for watch in self._watches.get(task_id, ()))
 
-    def _settle(self, ids: Sequence[str], found: Mapping[str, TaskT | Exception]) -> None:
+    def _learn(self, found: Mapping[str, TaskT | Exception]) -> None:
         now = self.loop.time()
-        for task_id in ids:
-            result = found.get(task_id)
-            for watch in tuple(self._watches.get(task_id, ())):
-                watch.due = self._next(watch, now, result)
-                news = (
-                    watch.is_news(result)
-                    if isinstance(result, Task)
-                    else result is not None and self._fatal(result, now - watch.born)
-                )
-                if news and result is not None:
-                    self._resolve(watch, result)
+        for task_id, result in found.items():
+            watches = self._watches.get(task_id)
+            if watches is not None:
+                if isinstance(result, Task) and result.state.final:
+                    self._ended(watches[0], result, now)
+                for watch in tuple(watches):
+                    self._tell(watch, result, now)
+        self._wake()
+
+    def _tell(self, watch: Watch[TaskT], result: TaskT | Exception, now: float) -> None:
+        if isinstance(result, Task):
+            watch.seen, news = now, watch.is_news(result)
+        else:
+            news = self._fatal(result, now - watch.born)
+            if isinstance(result, RateLimitError):
+                self._free = max(self._free, now + (result.retry_after or 0.0))
+        self._schedule.put(watch, self._schedule.plan(watch, self._base, now))
+        if news:
+            self._resolve(watch, result)
+
+    def _ended(self, watch: Watch[TaskT], task: TaskT, now: float) -> None:
+        if not watch.seen:
+            return  # it was over before anybody watched
+        if task.state is TaskState.DONE:
+            self._durations.add(took(task, watch.seen - watch.born, now - watch.born))
+        if self._schedule.calls.ended(watch.task_id, now - watch.seen, now):
+            for other in chain.from_iterable(self._watches.values()):
+                self._schedule.put(other, self._schedule.plan(other, now, now))
 
     def _resolve(self, watch: Watch[TaskT], result: TaskT | Exception) -> None:
-        if isinstance(result, Task):
-            result.detach()
-        self._drop(watch)
         future = watch.future
+        self._drop(watch)
         if future is None or future.done():
             return
         if isinstance(result, Exception):
             future.set_exception(result)
         else:
+            result.detach()
             future.set_result(result)
 
     def _fatal(self, error: Exception, age: float) -> bool:
@@ -138,14 +190,9 @@ class Poller(Generic[TaskT]):
             return age >= self._policy.grace
         return not isinstance(error, _TRANSIENT)
 
-    def _next(self, watch: Watch[TaskT], now: float, result: object) -> float:
-        policy = self._policy
-        pause = watch.every or min(max((now - watch.born) / 10, policy.shortest), policy.longest)
-        if isinstance(result, RateLimitError) and result.retry_after:
-            pause = max(pause, result.retry_after)
-        grid = min(pause, policy.shortest)
-        phase = self._phase * grid
-        return max(round((now + pause - phase) / grid) * grid + phase, now + grid / 2)
+    def _fail(self, error: Exception) -> None:
+        for watch in tuple(chain.from_iterable(self._watches.values())):
+            self._resolve(watch, error)
 
 
 _pollers: WeakKeyDictionary[Caller, dict[str, Poller[Any]]] = WeakKeyDictionary()
@@ -158,3 +205,13 @@ def poller_of(caller: Caller, kind: TaskKind[..., TaskT], policy: PollPolicy) ->
     if poller is None or poller.loop is not asyncio.get_running_loop():
         poller = pollers[kind.name] = Poller(caller, kind, policy)
     return poller
+
+
+def hurry(caller: Caller, task_id: str) -> bool:
+    """Have a task read at once, because somebody outside says that it has news; call it on the session's loop.
+
+    Returns whether anybody waits for it. Where such calls come for all that ends, polling becomes a safety net.
+    """
+    loop = asyncio.get_running_loop()
+    pollers = _pollers.get(caller, {}).values()
+    return any(poller.hurry(task_id) for poller in pollers if poller.loop is loop)

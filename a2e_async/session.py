@@ -12,7 +12,6 @@ from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint
 from a2e_async._transport import Transport
 from a2e_async._wire import Blueprint, Request, blueprint, media_of, refuse
-from a2e_async.batch import Batch
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
 from a2e_async.files import Files
 from a2e_async.groups.account import Account
@@ -31,6 +30,8 @@ from a2e_async.watcher import TaskWatcher
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from a2e_async.batch import Batch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -202,7 +203,7 @@ class A2ESession:
         out: str | PathLike[str] | None = None,
         retry: Collection[TaskState | str] = (),
         rekey: bool = False,
-    ) -> Batch[TaskT]:
+    ) -> "Batch[TaskT]":
         """Run many jobs of one kind, each paid for once; see `Batch`. Raises `RequestError` for what makes no sense.
 
         ``journal``: file that lets the batch be taken up again, also after a crash; one file may hold several, told
@@ -213,6 +214,8 @@ class A2ESession:
         `TaskState.UNCERTAIN` ends in the journal to be paid for anew; what moderation refused never is. ``rekey``: the
         journal is of this account, although its key has changed.
         """
+        from a2e_async.batch import Batch  # noqa: PLC0415 - brings SQLite, which few scripts need
+
         return Batch(
             self,
             kind,

@@ -10,9 +10,10 @@ import msgspec
 
 from a2e_async._answer import MODERATION_CODES
 from a2e_async._endpoint import Caller
+from a2e_async._schedule import Watch
 from a2e_async.config import PollPolicy
 from a2e_async.errors import A2EError, ModerationError, RequestError, TaskFailedError, TaskTimeoutError
-from a2e_async.poller import Watch, poller_of
+from a2e_async.poller import poller_of
 from a2e_async.tasks import Handle, Task, TaskKind, TaskState, made_at
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -130,10 +131,15 @@ class TaskWatcher(Generic[TaskT]):
         poller = poller_of(self._caller, self._kind, self._policy)
         now = poller.loop.time()
         if self._watch is None:
-            age = 0.0 if self.task is not None else age_of(self.task_id)
-            due = now if self.task is None else now + (self._every or self._policy.shortest)
-            self._end = now + self._patience
-            self._watch = Watch(self.task_id, born=now - age, due=due, every=self._every, is_news=self._is_news)
+            self._end, age = now + self._patience, age_of(self.task_id)
+            if self.task is not None and not self._policy.grace <= age <= self._kind.patience:
+                age = 0.0  # just started, whatever the clocks say
+            last = 0.0 if self.task is None else now
+            self._watch = Watch(
+                self.task_id, born=now - age, seen=last, until=self._end, every=self._every, is_news=self._is_news
+            )
+        if self._watch.final_only is not final_only:
+            self._watch.final_only, self._watch.due = final_only, 0.0
         limit = asyncio.timeout_at(self._end)
         try:
             async with limit:

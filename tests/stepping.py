@@ -68,6 +68,10 @@ class Service:
         now = asyncio.get_running_loop().time()
         self.born |= dict.fromkeys(ids, now)
 
+    def late(self, task_id: str) -> float:
+        """Seconds for which a task has been over."""
+        return asyncio.get_running_loop().time() - self.born[task_id] - self.duration(task_id)
+
     def look(self, task_id: str) -> Swap:
         age = asyncio.get_running_loop().time() - self.born[task_id]
         done = age >= self.duration(task_id)

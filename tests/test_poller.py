@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import time
 import weakref
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -21,7 +23,10 @@ from a2e_async import (
     TaskWatcher,
     TransportError,
 )
+from a2e_async._durations import durations_of
+from a2e_async._wire import ByIds, PageQuery
 from a2e_async.errors import A2EError
+from a2e_async.poller import hurry
 from tests.stepping import Service, stepped
 
 
@@ -184,6 +189,17 @@ def test_a_hiccup_ends_no_wait(trouble: A2EError) -> None:
     assert stepped(finish(service, ["a"])) == [TaskState.DONE]
 
 
+@pytest.mark.parametrize(
+    ("name", "gone"), [("details", ()), ("processing", ("details",)), ("records", ("details", "processing"))]
+)
+def test_a_hiccup_of_a_list_ends_no_wait(name: str, gone: tuple[str, ...]) -> None:
+    service = Service()
+    service.faults |= dict.fromkeys(gone, lambda _: NotFoundError("gone", http_status=404))
+    service.faults[name] = lambda call: ServerError("busy", http_status=503) if call < 3 else None
+    assert set(stepped(finish(service, [str(n) for n in range(50)]))) == {TaskState.DONE}
+    assert service.calls[name] > 3, "it is no reason to read otherwise"
+
+
 def test_retry_after_is_not_shortened() -> None:
     service = Service()
     service.faults["detail"] = lambda call: RateLimitError("slow down", retry_after=7.0) if call == 1 else None
@@ -311,3 +327,306 @@ def test_a_kind_without_lists_is_read_one_by_one() -> None:
 
     assert stepped(main()) == {TaskState.DONE}
     assert set(service.calls) == {"status"}
+
+
+def rounds(service: Service, name: str = "details") -> list[float]:
+    return sorted({time for time, called in service.times if called == name})
+
+
+@pytest.mark.parametrize(("latency", "apart"), [(0.0, 1.0), (0.7, 1.0), (1.6, 2.0)])
+def test_slow_answers_do_not_shift_the_grid(latency: float, apart: float) -> None:
+    service = Service(lambda _: 60.0, latency=latency)
+    stepped(finish(service, [str(n) for n in range(200)]))
+    gaps = [later - earlier for earlier, later in pairwise(rounds(service))]
+    assert gaps == pytest.approx([apart] * len(gaps))
+
+
+def test_what_is_due_soon_fills_the_request_up() -> None:
+    service = Service(lambda _: 200.0)
+
+    async def late(n: int) -> None:
+        await asyncio.sleep(n * 7.3)
+        service.add(str(n))
+        await watch(service, str(n))
+
+    async def main() -> None:
+        await asyncio.gather(*(late(n) for n in range(5)))
+
+    real, sizes = service.call, []
+
+    async def call(endpoint, request):
+        sizes.append(len(request.ids) if isinstance(request, ByIds) else 1)
+        return await real(endpoint, request)
+
+    service.call = call
+    stepped(main())
+    began = service.times[0][0]
+    shared = {size for size, (time, _) in zip(sizes, service.times, strict=True) if 31 < time - began < 198}
+    assert shared == {5}, "whoever is due takes the others along"
+
+
+def test_answers_are_told_as_they_come() -> None:
+    service = Service(lambda _: 30.0, latency=0.5)
+
+    async def main() -> list[float]:
+        ids = [str(n) for n in range(2000)]
+        service.add(*ids)
+
+        async def end(task_id: str) -> float:
+            await watch(service, task_id)
+            return service.late(task_id)
+
+        return sorted(await asyncio.gather(*map(end, ids)))
+
+    late = stepped(main())
+    assert late[0] <= 1.0, "the first batch does not wait for the last"
+    assert late[-1] - late[0] >= 0.9, "ten batches, four at once"
+
+
+def test_a_round_is_bounded_and_nobody_starves() -> None:
+    service = Service(lambda task_id: 60.0 + int(task_id) % 100)
+    ids = [str(n) for n in range(25_000)]
+
+    assert set(stepped(finish(service, ids))) == {TaskState.DONE}
+
+    calls = Counter(time for time, name in service.times if name == "details")
+    assert max(calls.values()) == 50
+    assert all(later - earlier >= 2.49 for earlier, later in pairwise(sorted(calls)) if calls[earlier] == 50)
+
+
+def test_single_reads_keep_to_a_rate_and_take_turns() -> None:
+    service = Service(lambda task_id: 100.0 + int(task_id))
+    reads: dict[str, list[float]] = {}
+    real = service.call
+
+    async def call(endpoint, request):
+        reads.setdefault(request.id, []).append(asyncio.get_running_loop().time())
+        return await real(endpoint, request)
+
+    service.call = call
+
+    async def main() -> None:
+        ids = [str(n) for n in range(400)]
+        service.add(*ids)
+        await asyncio.gather(*(TaskWatcher(service, FACE_SWAP_PREVIEW, i)._result() for i in ids))
+
+    stepped(main())
+    times = [time for time, _ in service.times]
+    took = times[-1] - times[0]
+    assert len(times) / took <= 20.5
+    gaps = [later - earlier for each in reads.values() for earlier, later in pairwise(each)]
+    assert max(gaps) <= 400 / 20 + 5, "all take their turns"
+
+
+def made(age: float, n: int) -> str:
+    return f"{int(time.time() - age):08x}{n:016x}"
+
+
+def without_batches(*also: str) -> Service:
+    service = Service(lambda _: 10.0)
+    gone = lambda _: NotFoundError("gone", http_status=404)  # noqa: E731
+    service.faults |= dict.fromkeys(("details", "processing", *also), gone)
+    return service
+
+
+def test_pages_are_walked_down_to_the_oldest_that_is_waited_for() -> None:
+    service = without_batches()
+    old, new = [made(9e5, n) for n in range(1500)], [made(0, n) for n in range(150)]
+
+    async def main() -> None:
+        service.add(*old, *new)
+        hidden = new[7]
+        real = service.look
+        service.look = lambda task_id: real(old[0] if task_id == hidden else task_id)
+        await asyncio.gather(*(TaskWatcher(service, FACE_SWAP, real(i))._result() for i in new))
+
+    stepped(main())
+    walks = Counter(time for time, name in service.times if name == "records")
+    assert max(walks.values()) == 3, "the third page holds old ones only"
+
+
+def test_a_listing_without_pages_is_read_once_a_round() -> None:
+    service = without_batches()
+    real = service.call
+
+    async def call(endpoint, request):
+        if isinstance(request, PageQuery):
+            request = PageQuery()
+        return await real(endpoint, request)
+
+    service.call = call
+    stepped(finish(service, [str(n) for n in range(250)]))
+
+    walks = Counter(time for time, name in service.times if name == "records")
+    assert max(walks.values()) == 2, "the second brought nothing new"
+    assert service.calls["detail"] > 0, "what the listing leaves out is read by itself"
+
+
+def test_few_are_read_one_by_one_where_the_walk_was_longer() -> None:
+    service = without_batches()
+    service.duration = lambda _: 300.0
+    waited, newer = [made(50, n) for n in range(3)], [made(0, n) for n in range(1000)]
+
+    async def main() -> None:
+        service.add(*waited, *newer)
+        await asyncio.gather(*(watch(service, i)._result() for i in waited))
+
+    stepped(main())
+    assert service.calls["records"] < service.calls["detail"]
+
+
+def test_two_that_are_due_share_a_batch() -> None:
+    service = Service(lambda _: 100.0)
+    stepped(finish(service, ["a", "b"]))
+    assert service.calls["details"] > 10
+    assert service.calls["detail"] <= 1
+
+
+def test_a_task_that_was_begun_long_ago_is_not_taken_for_a_new_one() -> None:
+    service = Service(lambda _: 20.0)
+    durations_of(service, FACE_SWAP.name).add(*[100.0] * 8)
+    task_id = made(95, 0)
+
+    async def main() -> float:
+        service.add(task_id)
+        await watch(service, task_id)
+        return service.late(task_id)
+
+    assert stepped(main()) <= 5
+
+
+def test_a_call_has_the_task_read_at_once_and_once() -> None:
+    service = Service(lambda _: 30.0, latency=0.2)
+    durations_of(service, FACE_SWAP.name).add(*[100.0] * 8)
+
+    async def main() -> None:
+        assert not hurry(service, "a"), "nobody waits"
+        service.add("a", "b")
+        wait = asyncio.ensure_future(watch(service, "a")._result())
+        other = asyncio.ensure_future(watch(service, "b")._result())
+        await asyncio.sleep(30.5)
+        assert [hurry(service, i) for i in ("a", "a", "c")] == [True, True, False]
+        await asyncio.sleep(0.1)
+        assert hurry(service, "a"), "still being read"
+        assert (await wait).state is TaskState.DONE
+        assert service.late("a") == pytest.approx(0.7)
+        assert not other.done()
+        assert not hurry(service, "a"), "nobody waits any more"
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+
+    stepped(main())
+    assert service.calls == {"detail": 1}
+
+
+def test_a_call_that_comes_too_early_has_the_task_read_again_soon() -> None:
+    service = Service(lambda _: 30.0)
+    durations_of(service, FACE_SWAP.name).add(*[100.0] * 8)
+
+    async def main() -> None:
+        service.add("a")
+        wait = asyncio.ensure_future(watch(service, "a")._result())
+        await asyncio.sleep(27)
+        assert hurry(service, "a")
+        await wait
+        assert service.late("a") <= 1.5
+
+    stepped(main())
+    assert service.calls["detail"] <= 6
+
+
+def test_a_call_for_a_task_that_cannot_be_read_ends_no_wait() -> None:
+    service = Service(lambda _: 30.0)
+    service.faults["detail"] = lambda call: ServerError("busy", http_status=503) if call == 1 else None
+
+    async def main() -> TaskState:
+        service.add("a")
+        wait = asyncio.ensure_future(watch(service, "a")._result())
+        await asyncio.sleep(0.1)
+        hurry(service, "a")
+        return (await wait).state
+
+    assert stepped(main()) is TaskState.DONE
+
+
+def test_a_defect_found_on_call_reaches_whoever_waits() -> None:
+    service = Service(lambda _: 30.0)
+
+    async def main() -> None:
+        service.add("a")
+        wait = asyncio.ensure_future(watch(service, "a")._result())
+        await asyncio.sleep(0.1)
+        service.look = lambda _: 1 / 0
+        hurry(service, "a")
+        await wait
+
+    with pytest.raises(ZeroDivisionError):
+        stepped(main())
+
+
+def test_a_wait_that_is_given_up_takes_its_reading_along() -> None:
+    service = Service(lambda _: 30.0, latency=5.0)
+
+    async def main() -> None:
+        service.add("a")
+        wait = asyncio.ensure_future(watch(service, "a")._result())
+        await asyncio.sleep(0.1)
+        hurry(service, "a")
+        await asyncio.sleep(0.1)
+        wait.cancel()
+        await asyncio.gather(wait, return_exceptions=True)
+        assert len(asyncio.all_tasks()) == 1
+
+    stepped(main())
+
+
+def test_polling_is_a_safety_net_while_calls_come_and_returns_with_the_first_that_is_missed() -> None:
+    service = Service(lambda task_id: 100.0 + 10 * int(task_id))
+    called = [str(n) for n in range(20)]
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        ids = [*called, "30", "60"]
+        service.add(*ids)
+        waits = [asyncio.ensure_future(watch(service, i)._result()) for i in ids]
+        for task_id in called:
+            loop.call_at(service.born[task_id] + service.duration(task_id) + 0.1, hurry, service, task_id)
+        await asyncio.gather(*waits[:20])
+        await waits[20]
+        missed = service.late("30")
+        await waits[21]
+        assert service.late("60") <= 15
+        return missed
+
+    assert 0 <= stepped(main()) <= 62
+    began = service.times[0][0]
+    quiet = [time - began for time, name in service.times if name == "details" and 125 < time - began < 395]
+    assert 3 <= len(quiet) <= 6, "one a minute"
+    assert service.calls["detail"] >= 20
+
+
+def test_calls_that_come_after_polling_found_the_end_are_not_missed() -> None:
+    service = Service(lambda task_id: 60.0 + int(task_id))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ids = [str(n) for n in range(300)]
+        service.add(*ids)
+        for task_id in ids:
+            loop.call_at(service.born[task_id] + service.duration(task_id) + 2.5, hurry, service, task_id)
+        await asyncio.gather(*(watch(service, i)._result() for i in ids))
+        await asyncio.sleep(5)
+
+    stepped(main())
+    began = service.times[0][0]
+    assert len([time for time, name in service.times if name == "details" and time - began > 70]) < 60
+
+
+def test_calls_on_another_loop_are_nobodys() -> None:
+    service = Service()
+    stepped(finish(service, ["a"]))
+
+    async def main() -> bool:
+        return hurry(service, "a")
+
+    assert stepped(main()) is False

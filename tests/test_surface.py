@@ -78,8 +78,8 @@ def test_importing_the_package_loads_next_to_nothing() -> None:
         ("from a2e_async import A2EError, ModerationError", HEAVY),
         ("from a2e_async import SessionConfig, RetryPolicy", {"aiohttp", "asyncio", "anyio", "backoff"}),
         ("from a2e_async import FACE_SWAP, TaskState", {"aiohttp", "anyio", "backoff"}),
-        ("from a2e_async import A2ESession", {"aiohttp", "rich", "av", "PIL"}),
-        ("from a2e_async import A2ESession\nA2ESession()", {"aiohttp", "rich", "av", "PIL"}),
+        ("from a2e_async import A2ESession", {"aiohttp", "sqlite3", "csv", "rich", "av", "PIL"}),
+        ("from a2e_async import A2ESession\nA2ESession()", {"aiohttp", "sqlite3", "csv", "rich", "av", "PIL"}),
     ],
 )
 def test_a_name_loads_no_more_than_it_needs(code: str, absent: set[str]) -> None:
@@ -88,6 +88,15 @@ def test_a_name_loads_no_more_than_it_needs(code: str, absent: set[str]) -> None
     assert loaded & absent == set()
     assert "a2e_async.sandbox" not in loaded
     assert "a2e_async.cli" not in loaded
+
+
+def test_a_session_loads_a_bounded_number_of_modules() -> None:
+    own = {
+        name for name in (loaded := loaded_by("from a2e_async import A2ESession\nA2ESession()")) if "a2e_async" in name
+    }
+
+    assert len(own) <= 45
+    assert len(loaded) <= 240
 
 
 def test_the_version_is_one_of_a_release() -> None:
