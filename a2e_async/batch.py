@@ -10,6 +10,7 @@ from typing import Generic, Self, TypeVar
 
 from a2e_async._budget import Budget
 from a2e_async._course import Course
+from a2e_async._durations import KEPT, durations_of, took
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import thaw
 from a2e_async._reconcile import Reconciler
@@ -116,6 +117,7 @@ class Batch(Generic[TaskT]):
             )
             try:
                 self._furnish((await self._journal.summary()).coins)
+                await self._remember(self._journal)
             except BaseException:
                 await self._journal.aclose()
                 raise
@@ -130,6 +132,12 @@ class Batch(Generic[TaskT]):
             journal, self._journal = self._journal, None
             if journal is not None:
                 await journal.aclose()
+
+    async def _remember(self, journal: Journal) -> None:
+        durations = durations_of(self._agent, self._kind.name)
+        if not durations:
+            done = await journal.lately_done(KEPT)
+            durations.add(*(took(self._kind.read(record), 0.0, seconds) for record, seconds in done))
 
     def status(self) -> BatchStatus:
         """Tell how the jobs taken up so far stand, and the coins of the whole batch."""
@@ -250,7 +258,7 @@ class Batch(Generic[TaskT]):
                 if item is None:
                     room.release()
                     return
-                if hired < self._max:
+                for _ in range(min(2, self._max - hired)):  # one each would let them begin in single file
                     hired += 1
                     group.create_task(work())
                 outcome = await self._course.take(item)

@@ -208,6 +208,14 @@ class Journal:
         rows = await self._writer.do(lambda db: db.execute(sql, (self._batch, after, limit)).fetchall())
         return [Entry(*row) for row in rows]
 
+    async def lately_done(self, limit: int) -> list[tuple[bytes, float]]:
+        """Return the records of the tasks done last, the oldest first, and the seconds from intent to end."""
+        sql = (
+            """SELECT record, ended - intended FROM jobs WHERE batch = ? AND phase = 'done' ORDER BY id DESC LIMIT ?"""
+        )
+        rows = await self._writer.do(lambda db: db.execute(sql, (self._batch, limit)).fetchall())
+        return rows[::-1]
+
     async def summary(self) -> Summary:
         """Return the batch's counts and coins."""
         return await self._writer.do(lambda db: next(_summaries(db, self._batch)))

@@ -54,8 +54,8 @@ ALLOWED = {
     "_reconcile": "tasks _endpoint config errors",
     "_submit": "_budget _reconcile journal tasks groups.account _limits _endpoint _wire errors",
     "_course": "_submit _budget _frozen journal jobs outcomes watcher files tasks _endpoint _wire config errors",
-    "batch": "_course _submit _budget _reconcile _frozen journal jobs outcomes files tasks _endpoint _wire config "
-    "errors",
+    "batch": "_course _durations _submit _budget _reconcile _frozen journal jobs outcomes files tasks _endpoint _wire "
+    "config errors",
     "session": "_* batch config errors files groups.* poller tasks watcher",
     "": "_version errors config tasks groups.* outcomes watcher webhooks batch session",
     "sandbox": "sandbox.*",

@@ -18,6 +18,7 @@ from msgspec import structs
 
 from a2e_async import (
     FACE_SWAP,
+    A2ESession,
     AuthenticationError,
     BatchStoppedError,
     DecodeError,
@@ -32,6 +33,7 @@ from a2e_async import (
     TaskState,
     TaskTimeoutError,
 )
+from a2e_async._durations import durations_of
 from a2e_async.groups.face_swap import AddSwap
 from a2e_async.journal import Entry, read_entries, read_summaries
 from a2e_async.sandbox import Account, Rule, Sandbox
@@ -679,3 +681,17 @@ async def test_many_submissions_at_once_change_nothing(path: Path) -> None:
         assert {end.error for end in found.values()} == {None}
         assert len(s.account.tasks) == 200
         assert spent(s) == 2000
+
+
+async def test_how_long_tasks_take_is_known_from_the_journal(tmp_path: Path) -> None:
+    async with scene(coins=1e6) as s:
+        async with s.a2e.batch(FACE_SWAP, journal=tmp_path / "j") as batch:
+            assert len([o async for o in batch.run([s.swap | {"key": f"k{n}"} for n in range(20)])]) == 20
+        known = list(durations_of(s.a2e, "face_swap"))
+        assert len(known) == 20
+        async with A2ESession(KEY, base_url=s.sandbox.url) as other:
+            async with other.batch(FACE_SWAP, journal=tmp_path / "j"):
+                again = durations_of(other, "face_swap")
+            assert len(again) == 20
+            assert max(again) < 5  # by our clock, though the sandbox's runs a hundred times as fast
+            assert again.first > 0

@@ -11,10 +11,12 @@ from a2e_async.errors import (
     A2EError,
     APIError,
     AuthenticationError,
+    BatchStoppedError,
     BudgetExceededError,
     ConfigError,
     DecodeError,
     InsufficientCoinsError,
+    JournalError,
     ModerationError,
     NotFoundError,
     PermissionDeniedError,
@@ -53,7 +55,9 @@ EVERY: list[A2EError] = [
     RateLimitError("m", code=7, trace_id="t-1", endpoint=WHERE, retry_after=2.5),
     DecodeError("m", endpoint=WHERE, excerpt="<html>", spent="unknown"),
     SubmissionUncertainError("m", endpoint=WHERE, request={"name": "n"}, sent_at="2026-01-01T00:00:00Z"),
+    BatchStoppedError("m", endpoint=WHERE),
     BudgetExceededError("m", endpoint=WHERE),
+    JournalError("m", endpoint=WHERE),
     *(kind("m", **TASK) for kind in (TaskError, TaskFailedError, TaskTimeoutError)),
 ]
 

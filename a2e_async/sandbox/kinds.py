@@ -131,7 +131,7 @@ def page_of(call: Call, limit: int | None = PAGE_LIMIT, name: str = "pageNum") -
     return number, size
 
 
-_MAGIC = re.compile(r"(?:^|\s)(fail|moderation):(.*)")
+_MAGIC = re.compile(r"(?:^|\s)(fail|moderation):(.*)", re.DOTALL)
 
 
 def fate(name: str) -> str:
