@@ -84,6 +84,7 @@ class Submitter(Generic[TaskT]):
         self.stopped: A2EError | None = None
         """Why nothing more is submitted."""
         self._halted = asyncio.Event()
+        self._preparing: set[asyncio.Timeout] = set()
         self._pause = pause
         self._reached = False
         self._down: float | None = None
@@ -95,6 +96,9 @@ class Submitter(Generic[TaskT]):
         """Submit nothing more; what has begun goes on."""
         self.stopped = self.stopped or why
         self._halted.set()
+        while self._preparing:
+            # No upload is of use any more.
+            self._preparing.pop().reschedule(0.0)
 
     async def finish(self, seconds: float) -> None:
         """Give requests under way so long to be answered."""
@@ -175,7 +179,7 @@ class Submitter(Generic[TaskT]):
 
     async def _once(self, draft: Draft) -> tuple[Started[TaskT] | Entry, Hold]:
         """Submit once; the hold of one in doubt is not settled yet."""
-        prepared = await self._agent.prepare(self._kind.start, draft.request)
+        prepared = await self._prepare(draft.request)
         async with self._slots:
             await self._go()
             anchor = await self._reconciler.anchor() if self._journal else None
@@ -191,6 +195,21 @@ class Submitter(Generic[TaskT]):
             if isinstance(outcome, Started):
                 self._budget.settle(hold)
             return outcome, hold
+
+    async def _prepare(self, request: Request) -> Request:
+        await self._go()
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._preparing.add(limit)
+                try:
+                    return await self._agent.prepare(self._kind.start, request)
+                finally:
+                    self._preparing.discard(limit)
+        except TimeoutError:
+            if limit.expired():
+                await self._go()
+            raise
 
     async def _reserve(self, request: Request) -> Hold:
         while True:

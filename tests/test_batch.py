@@ -23,6 +23,7 @@ from a2e_async import (
 from a2e_async.groups.face_swap import AddSwap
 from a2e_async.sandbox import Rule
 from tests.service import scene
+from tests.snippets import SAMPLES
 
 pytestmark = pytest.mark.anyio
 
@@ -221,3 +222,15 @@ async def test_a_service_that_never_answered_stops_the_batch() -> None:
             await drain(batch.run(endless()), ends)
         assert not ends
         assert taken <= 1100
+
+
+async def test_no_upload_goes_on_for_a_batch_that_has_stopped() -> None:
+    async with scene() as s:
+        face = SAMPLES / "face.jpg"
+        s.account.fault(Rule("reset_before", path="*/upload-presigned-url"))
+        async with s.a2e.batch(FACE_SWAP) as batch:
+            ends: dict[str, TaskState] = {}
+            with pytest.raises(TransportError):
+                await drain(batch.run([s.swap | {"face_url": face}] * 50), ends)
+        assert not ends
+        assert len(s.sent("POST", "/upload-presigned-url")) <= 10
