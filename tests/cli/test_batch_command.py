@@ -113,7 +113,7 @@ def test_from_local_files_to_files_and_known_when_run_again(a2e, sandbox, tmp_pa
 
     again = a2e(*words, "--json")
     assert again.code == 0
-    assert [(row["key"], row["path"], row["known"], row["error"]) for row in again.json] == [
+    assert sorted((row["key"], row["path"], row["known"], row["error"]) for row in again.json) == [
         (f"k{n}", path, True, None) for n, path in enumerate(paths)
     ]
     assert last(again) == "a2e: 3 done (3 known from before); 0 coins, 30 with earlier runs"
