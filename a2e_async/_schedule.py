@@ -28,26 +28,17 @@ class Watch(Generic[TaskT]):
 
     __slots__ = ("born", "due", "every", "final_only", "future", "is_news", "seen", "task_id", "until")
 
-    def __init__(  # noqa: PLR0913 - what a party tells of itself
-        self,
-        task_id: str,
-        *,
-        born: float,
-        seen: float,
-        until: float,
-        every: float | None,
-        is_news: Callable[[TaskT], bool],
-    ) -> None:
+    def __init__(self, task_id: str, *, born: float, seen: float, until: float, every: float | None) -> None:
         self.task_id, self.born, self.until, self.every = task_id, born, until, every
         self.seen = seen
         """When it was last seen unfinished; 0 if it was not: then it is read at once."""
-        self.is_news = is_news
-        """Told of each reading; true ends the wait."""
+        self.is_news: Callable[[TaskT, bool], bool] | None = None
+        """Told of each reading, and of ``final_only``; true ends the wait. None between waits: no cycle is left."""
         self.final_only = False
         """Whether only the end matters to the party."""
         self.due = 0.0
         """When to read it; 0 if that is yet to be planned."""
-        self.future: asyncio.Future[TaskT] | None = None
+        self.future: asyncio.Future[TaskT | None] | None = None
 
 
 class Calls:
@@ -58,6 +49,7 @@ class Calls:
         """Tasks waited for of which somebody said that they have news, and when."""
         self._patience, self._longest = policy.grace, policy.longest
         self._count = 0
+        self._heard = False
         self._missed: dict[str, tuple[float, int]] = {}
 
     @property
@@ -68,6 +60,7 @@ class Calls:
     def ended(self, task_id: str, unseen: float, now: float) -> bool:
         """Note how an end was learnt of, ``unseen`` seconds after the last look; true if it fell into the net."""
         if task_id in self.at:
+            self._heard = True
             self._count += 1
             return False
         # Quick reading finds an end before the call does: missed is what does not come in time.
@@ -75,7 +68,7 @@ class Calls:
             del self._missed[first]
             self._count = 0
         caught = self.trusted and unseen > self._longest
-        if len(self._missed) < KEPT:
+        if self._heard and len(self._missed) < KEPT:
             self._missed[task_id] = now, self._count
         if caught:
             self._count = 0
@@ -83,6 +76,7 @@ class Calls:
 
     def late(self, task_id: str) -> None:
         """Take a call for a task that nobody waits for: if its end was found by reading, it was not missed."""
+        self._heard = True
         _, before = self._missed.pop(task_id, (0.0, None))
         if before is not None:
             self._count = max(self._count, before) + 1

@@ -1,9 +1,9 @@
 """Turns many watchers of one kind into few requests. It polls only while somebody waits."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
-from math import ceil
+from math import ceil, inf
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,8 @@ TaskT = TypeVar("TaskT", bound=Task)
 
 RATE = 20.0
 """Requests a second of one poller at the most, on average: what does not fit makes its rounds rarer."""
+GAP = 0.05
+"""Seconds between two looks for waits whose time is up, at the least: many that end one by one share a look."""
 _TRANSIENT = (TransportError, RateLimitError, ServerError, DecodeError)
 
 
@@ -32,29 +34,36 @@ class Poller(Generic[TaskT]):
         self._schedule = Schedule[TaskT](policy, self._durations)
         self._name = f"a2e-poller-{kind.name}"
         self._policy = policy
-        self._watches: dict[str, list[Watch[TaskT]]] = {}
+        self._watches: dict[str, tuple[Watch[TaskT], ...]] = {}
         self._task: asyncio.Task[None] | None = None
         self._errands: dict[str, asyncio.Task[None]] = {}
         self._alarm = asyncio.Event()
         self._alarm_at = self._base = self._free = 0.0
+        self._limit = inf
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def wait(self, watch: Watch[TaskT]) -> TaskT:
-        """Return the task as soon as a reading is news to this watch. Cancelling it harms no other."""
-        future: asyncio.Future[TaskT] = self.loop.create_future()
-        watch.future = future
-        self._watches.setdefault(watch.task_id, []).append(watch)
+    def enter(self, watch: Watch[TaskT], is_news: Callable[[TaskT, bool], bool]) -> asyncio.Future[TaskT | None]:
+        """Return what gets the task as soon as a reading is news, or None when the watch's time is up.
+
+        However it ends, `leave`; cancelling it harms no other.
+        """
+        future: asyncio.Future[TaskT | None] = self.loop.create_future()
+        watch.future, watch.is_news = future, is_news
+        self._watches[watch.task_id] = (*self._watches.get(watch.task_id, ()), watch)
         self._share()
         now = self.loop.time()
         self._schedule.put(watch, watch.due or (self._schedule.plan(watch, now, now) if watch.seen else now))
+        if watch.until < self._limit:
+            self._set_limit(watch.until)
         if self._task is None:
             self._task = self.loop.create_task(self._run(), name=self._name)
         self._wake()
-        try:
-            return await future
-        finally:
-            self._drop(watch)
-            if not self._watches:
-                await self._rest()
+        return future
+
+    def leave(self, watch: Watch[TaskT]) -> bool:
+        """Return whether nobody waits any more: then `rest`."""
+        self._drop(watch)
+        return not self._watches
 
     def hurry(self, task_id: str) -> bool:
         """Read a task at once, by itself; return whether anybody waits for it."""
@@ -75,23 +84,40 @@ class Poller(Generic[TaskT]):
             if self._errands.get(task_id) is asyncio.current_task():
                 del self._errands[task_id]
 
-    async def _rest(self) -> None:
+    async def rest(self) -> None:
+        """Return when nothing of this poller runs."""
         tasks = [*self._errands.values(), *([self._task] if self._task else [])]
         self._task, self._errands = None, {}
         self._schedule.clear()
+        self._set_limit(inf)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
     def _drop(self, watch: Watch[TaskT]) -> None:
-        watch.future = None
-        watches = self._watches.get(watch.task_id)
-        if watches is not None and watch in watches:
-            watches.remove(watch)
-            if not watches:
-                del self._watches[watch.task_id]
-                self._schedule.calls.at.pop(watch.task_id, None)
+        if watch.future is None:
+            return
+        watch.future = watch.is_news = None
+        watches = self._watches.pop(watch.task_id)
+        if len(watches) > 1:
+            self._watches[watch.task_id] = tuple(other for other in watches if other is not watch)
+        else:
+            self._schedule.calls.at.pop(watch.task_id, None)
+
+    def _set_limit(self, limit: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._limit = limit
+        self._timer = self.loop.call_at(limit, self._expire) if limit < inf else None
+
+    def _expire(self) -> None:
+        # No timer for each wait: few last that long.
+        now = max(self.loop.time(), self._limit)
+        for watch in [watch for watch in chain.from_iterable(self._watches.values()) if watch.until <= now]:
+            self._resolve(watch, None)
+        soonest = min((watch.until for watch in chain.from_iterable(self._watches.values())), default=inf)
+        self._set_limit(max(soonest, now + GAP))
 
     def _wake(self) -> None:
         if self._schedule.next < self._alarm_at:
@@ -150,18 +176,21 @@ class Poller(Generic[TaskT]):
             if watches is not None:
                 if isinstance(result, Task) and result.state.final:
                     self._ended(watches[0], result, now)
-                for watch in tuple(watches):
+                for watch in watches:
                     self._tell(watch, result, now)
         self._wake()
 
     def _tell(self, watch: Watch[TaskT], result: TaskT | Exception, now: float) -> None:
+        over = False
         if isinstance(result, Task):
-            watch.seen, news = now, watch.is_news(result)
+            watch.seen, news = now, watch.is_news is not None and watch.is_news(result, watch.final_only)
+            over = news and result.state.final
         else:
             news = self._fatal(result, now - watch.born)
             if isinstance(result, RateLimitError):
                 self._free = max(self._free, now + (result.retry_after or 0.0))
-        self._schedule.put(watch, self._schedule.plan(watch, self._base, now))
+        if not over:
+            self._schedule.put(watch, self._schedule.plan(watch, self._base, now))
         if news:
             self._resolve(watch, result)
 
@@ -174,7 +203,7 @@ class Poller(Generic[TaskT]):
             for other in chain.from_iterable(self._watches.values()):
                 self._schedule.put(other, self._schedule.plan(other, now, now))
 
-    def _resolve(self, watch: Watch[TaskT], result: TaskT | Exception) -> None:
+    def _resolve(self, watch: Watch[TaskT], result: TaskT | Exception | None) -> None:
         future = watch.future
         self._drop(watch)
         if future is None or future.done():
@@ -182,7 +211,8 @@ class Poller(Generic[TaskT]):
         if isinstance(result, Exception):
             future.set_exception(result)
         else:
-            result.detach()
+            if result is not None:
+                result.detach()
             future.set_result(result)
 
     def _fatal(self, error: Exception, age: float) -> bool:

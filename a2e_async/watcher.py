@@ -45,7 +45,6 @@ class TaskWatcher(Generic[TaskT]):
         "_caller",
         "_end",
         "_every",
-        "_final_only",
         "_kind",
         "_patience",
         "_policy",
@@ -80,7 +79,6 @@ class TaskWatcher(Generic[TaskT]):
         self._top = -1 if seen is None else _ORDER.get(seen, -1)
         self._end = 0.0
         self._watch: Watch[TaskT] | None = None
-        self._final_only = False
 
     def __repr__(self) -> str:
         return f"<TaskWatcher {self._kind.name} {self.task_id}: {self._state or 'not seen yet'}>"
@@ -90,7 +88,7 @@ class TaskWatcher(Generic[TaskT]):
 
         States told so far are not told again there, and a deadline that runs already runs on.
         """
-        left = self._end - asyncio.get_running_loop().time() if self._watch else self._patience
+        left = self._end - asyncio.get_running_loop().time() if self._end else self._patience
         return Handle(self._kind.name, self.task_id, self._state, time.time() + left).to_json()
 
     def __aiter__(self) -> "TaskWatcher[TaskT]":
@@ -99,19 +97,29 @@ class TaskWatcher(Generic[TaskT]):
     async def __anext__(self) -> Transition[TaskT]:
         if self._state is not None and self._state.final:
             raise StopAsyncIteration
-        task = self.task if self._state is None else None
-        return self._publish(task or await self._wait(final_only=False))
+        return self._publish(await self._result(final_only=False))
 
     def __await__(self) -> Generator[Any, None, TaskT]:
         return self._result().__await__()
 
-    async def _result(self) -> TaskT:
+    async def _result(self, *, final_only: bool = True) -> TaskT:
+        # One frame from here to the future: as many of them live as tasks are waited for.
         task = self.task
-        if task is None or not task.state.final:
-            task = await self._wait(final_only=True)
-        self._state = task.state
-        if task.state is TaskState.FAILED:
-            raise failure(self._kind, task)
+        if task is None or not self._is_news(task, final_only):
+            poller = poller_of(self._caller, self._kind, self._policy)
+            watch = self._take_watch(poller.loop.time(), final_only)
+            try:
+                task = await poller.enter(watch, self._is_news)
+            finally:
+                self._watch = watch
+                if poller.leave(watch):
+                    await poller.rest()
+            if task is None:
+                raise self._late()
+        if final_only:
+            self._state = task.state
+            if task.state is TaskState.FAILED:
+                raise failure(self._kind, task)
         return task
 
     def _publish(self, task: TaskT) -> Transition[TaskT]:
@@ -119,36 +127,30 @@ class TaskWatcher(Generic[TaskT]):
         self._top = max(self._top, _ORDER.get(task.state, -1))
         return Transition(previous, task.state, task, datetime.now(UTC))
 
-    def _is_news(self, task: TaskT) -> bool:
+    def _is_news(self, task: TaskT, final_only: bool) -> bool:  # noqa: FBT001 - called for each reading
         self.task, state = task, task.state
-        if self._final_only:
+        if final_only:
             return state.final
         # A reading from a stale replica may lie behind what was published.
         return state is not self._state and _ORDER.get(state, self._top) >= self._top
 
-    async def _wait(self, *, final_only: bool) -> TaskT:
-        self._final_only = final_only
-        poller = poller_of(self._caller, self._kind, self._policy)
-        now = poller.loop.time()
-        if self._watch is None:
-            self._end, age = now + self._patience, age_of(self.task_id)
+    def _take_watch(self, now: float, final_only: bool) -> Watch[TaskT]:  # noqa: FBT001 - as above
+        # Whoever waits besides gets one of his own.
+        watch: Watch[TaskT] | None = self._watch
+        self._watch = None
+        if watch is None:
+            self._end, age = self._end or now + self._patience, age_of(self.task_id)
             if self.task is not None and not self._policy.grace <= age <= self._kind.patience:
                 age = 0.0  # just started, whatever the clocks say
             last = 0.0 if self.task is None else now
-            self._watch = Watch(
-                self.task_id, born=now - age, seen=last, until=self._end, every=self._every, is_news=self._is_news
-            )
-        if self._watch.final_only is not final_only:
-            self._watch.final_only, self._watch.due = final_only, 0.0
-        limit = asyncio.timeout_at(self._end)
-        try:
-            async with limit:
-                return await poller.wait(self._watch)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            watch = Watch(self.task_id, born=now - age, seen=last, until=self._end, every=self._every)
+        if watch.final_only is not final_only:
+            watch.final_only, watch.due = final_only, 0.0
+        return watch
+
+    def _late(self) -> TaskTimeoutError:
         seen = f"still {self.task.state} ({self.task.status!r})" if self.task else "never seen"
-        raise TaskTimeoutError(
+        return TaskTimeoutError(
             f"{self._kind.name} {self.task_id} is {seen} after {self._patience:g} s. The job goes on at the service: "
             f"watch it again with a2e.watch({self._kind.name.upper()}, {self.task_id!r}).",
             task_id=self.task_id,

@@ -1,6 +1,8 @@
 """What one watcher publishes, and how a wait ends."""
 
 import asyncio
+import gc
+import weakref
 from datetime import UTC, datetime
 
 import pytest
@@ -135,6 +137,75 @@ def test_a_deadline_always_exists() -> None:
         return asyncio.get_running_loop().time() - began
 
     assert stepped(main()) == pytest.approx(FACE_SWAP.patience, abs=1)
+
+
+@pytest.mark.parametrize("latency", [0.0, 100.0])
+def test_each_deadline_is_its_own_whatever_is_being_read(latency: float) -> None:
+    service = Service(lambda _: 1e9, latency=latency)
+
+    async def late(number: int) -> float:
+        deadline = 10 + number * 1.7 % 9
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TaskTimeoutError):
+            await TaskWatcher(service, FACE_SWAP, service.look(str(number)), deadline=deadline)
+        return asyncio.get_running_loop().time() - began - deadline
+
+    async def main() -> list[float]:
+        service.add(*map(str, range(100)))
+        return await asyncio.gather(*map(late, range(100)))
+
+    times = stepped(main())
+    assert min(times) >= -1e-6
+    assert max(times) <= 0.1
+
+
+def test_a_deadline_that_is_over_ends_the_next_wait_at_once() -> None:
+    service = Service(lambda _: 1e9)
+
+    async def main() -> float:
+        service.add("a")
+        watcher = TaskWatcher(service, FACE_SWAP, service.look("a"), deadline=2.0)
+        with pytest.raises(TaskTimeoutError):
+            await watcher
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TaskTimeoutError):
+            await watcher
+        return asyncio.get_running_loop().time() - began
+
+    assert stepped(main()) <= 0.1
+
+
+def test_several_may_wait_for_one_watcher() -> None:
+    service = Service()
+
+    async def main() -> None:
+        service.add("a")
+        watcher = TaskWatcher(service, FACE_SWAP, service.look("a"))
+        first, second, third = (asyncio.ensure_future(watcher) for _ in range(3))
+        await asyncio.sleep(2)
+        first.cancel()
+        assert [change.state async for change in watcher] == [R, D]
+        assert (await second).state is (await third).state is D
+
+    stepped(main())
+
+
+def test_a_watcher_goes_without_the_collectors_help() -> None:
+    service = Service()
+
+    async def main() -> None:
+        service.add("a")
+        watcher = TaskWatcher(service, FACE_SWAP, service.look("a"))
+        known = weakref.ref(watcher)
+        gc.disable()
+        try:
+            await watcher
+            del watcher
+            assert known() is None
+        finally:
+            gc.enable()
+
+    stepped(main())
 
 
 @pytest.mark.parametrize("how", [{"deadline": 0}, {"deadline": -1}, {"every": 0}, {"every": float("nan")}])
