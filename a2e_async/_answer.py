@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec import field
 from msgspec.json import Decoder
+from msgspec.structs import force_setattr
 
 from a2e_async._wire import Reply
 from a2e_async.errors import (
@@ -125,24 +126,27 @@ def _parts(data: msgspec.Raw) -> list[msgspec.Raw]:
     return [data] if listed.id is not None else listed.items()
 
 
-class Source:
+class Source(msgspec.Struct):
     """The bytes that records were read from, so that what the types leave out stays readable."""
 
-    __slots__ = ("_body", "_slices")
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._slices: dict[str | int, bytes] | None = None
+    body: bytes
+    slices: dict[str | int, bytes] | None = None
 
     def of(self, record_id: str) -> bytes:
         """Return one record's own bytes."""
-        if self._slices is None:
-            parts = _parts(_read_data(self._body).data)
-            self._slices = {_read_identity(part).id: bytes(part) for part in parts}
-        return self._slices.get(record_id, b"{}")
+        if self.slices is None:
+            parts = _parts(_read_data(self.body).data)
+            self.slices = {_read_identity(part).id: bytes(part) for part in parts}
+        return self.slices.get(record_id, b"{}")
 
 
-class Record(Reply, dict=True):
+class _Sourced:
+    # A slot that is no field: what is compared, shown, pickled and sent knows nothing of it.
+    __slots__ = ("_source",)
+    _source: Source | None
+
+
+class Record(_Sourced, Reply):
     """Something that the service keeps under an id."""
 
     id: str = field(name="_id")
@@ -151,7 +155,7 @@ class Record(Reply, dict=True):
     @property
     def raw(self) -> dict[str, Any]:
         """The record as the service sent it, undocumented fields included; {} if it was not received."""
-        source = vars(self).get("source")
+        source: Source | None = getattr(self, "_source", None)
         try:
             return msgspec.json.decode(source.of(self.id)) if source else {}
         except _UNREADABLE as error:
@@ -159,14 +163,14 @@ class Record(Reply, dict=True):
 
     def to_json(self) -> bytes:
         """Return the record as the service sent it."""
-        source = vars(self).get("source")
+        source: Source | None = getattr(self, "_source", None)
         return source.of(self.id) if source else msgspec.json.encode(self)
 
     def detach(self) -> None:
         """Let go of the other records that came in the same answer."""
-        source = vars(self).get("source")
+        source: Source | None = getattr(self, "_source", None)
         if source:
-            vars(self)["source"] = Source(b'{"code":0,"data":' + source.of(self.id) + b"}")
+            force_setattr(self, "_source", Source(b'{"code":0,"data":' + source.of(self.id) + b"}"))
 
 
 class _MisfitError(ValueError):
@@ -205,7 +209,7 @@ def _marked(rows: list[T], body: bytes) -> list[T]:
     if rows and isinstance(rows[0], Record):
         source = Source(body)
         for row in cast("list[Record]", rows):
-            vars(row)["source"] = source
+            force_setattr(row, "_source", source)
     return rows
 
 
@@ -218,7 +222,7 @@ def one(record: type[T]) -> Answer[T]:
         if data is None:
             raise _MisfitError("no record in it")
         if isinstance(data, Record):
-            vars(data)["source"] = Source(body)
+            force_setattr(data, "_source", Source(body))
         return data
 
     return Answer(record, record | _generic(list, record), pick)

@@ -26,6 +26,7 @@ from a2e_async._answer import Answer, Page, Record, page
 from a2e_async._wire import Request, encode
 
 _WITH_BODY = frozenset({"POST", "PUT"})
+_SLOT = re.compile(r"\{(\w+)\}")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,7 +101,7 @@ class Endpoint(Generic[P, R]):
         self.name = self.noun = ""
         self.listed = False
         """Whether the group has records in which to look for what this started."""
-        self._slots: list[str] = re.findall(r"\{(\w+)\}", self.path)
+        self._slots: list[str] = _SLOT.findall(self.path)
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.noun}.{self.name}: {self.label}>"
@@ -114,7 +115,10 @@ class Endpoint(Generic[P, R]):
     @overload
     def __get__(self, group: "Group", owner: type["Group"]) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, group: "Group | None", owner: type["Group"]) -> Self | Callable[P, Coroutine[Any, Any, R]]:
-        return self if group is None else MethodType(self._method, group)
+        if group is None:
+            return self
+        bound = vars(group)[self.name] = MethodType(self._method, group)  # found there without coming here again
+        return bound
 
     @cached_property
     def _method(self) -> Callable[..., Coroutine[Any, Any, R]]:
@@ -150,29 +154,38 @@ class Endpoint(Generic[P, R]):
     def target(self, request: Request) -> tuple[str, bytes | None]:
         """Return the path with its query, and the body."""
         places = self._places
-        path = self.path
-        for wire, name in places.path:
-            path = path.replace(wire, _segment(str(getattr(request, name))))
-        if self.method in _WITH_BODY and not places.path:
+        path = places.head
+        for name, text in places.path:
+            path += _segment(str(getattr(request, name))) + text
+        if places.whole:
             return path, encode(request)
-        values = {wire: value for wire, name in places.rest if (value := getattr(request, name)) is not None}
+        values: dict[str, Any] = {}
+        for wire, name in places.rest:
+            if (value := getattr(request, name)) is not None:
+                values[wire] = value
         if self.method in _WITH_BODY:
             return path, encode(values)
+        if not values:
+            return path, None
         query = urlencode({wire: _text(value) for wire, value in values.items()})
-        return f"{path}?{query}" if values else path, None
+        return f"{path}?{query}", None
 
     @cached_property
     def _places(self) -> "_Places":
-        found = self.parameters()
-        return _Places(
-            [(f"{{{p.wire}}}", p.name) for p in found if p.place == "path"],
-            [(p.wire, p.name) for p in found if p.place != "path"],
-        )
+        names = {p.wire: p.name for p in self.parameters()}
+        head, *parts = _SLOT.split(self.path)
+        path = [(names.pop(slot), text) for slot, text in zip(parts[::2], parts[1::2], strict=True)]
+        return _Places(head, path, list(names.items()), whole=self.method in _WITH_BODY and not path)
 
 
-class _Places(NamedTuple):
+class _Places(msgspec.Struct, frozen=True):
+    head: str
     path: list[tuple[str, str]]
+    """Attributes, each with the text that follows it."""
     rest: list[tuple[str, str]]
+    """Wire names and attributes."""
+    whole: bool
+    """The request as it is becomes the body."""
 
 
 def _segment(value: str) -> str:

@@ -182,7 +182,9 @@ class Transport:
 
     async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None) -> R:
         pool = self.pool()
-        ticket = await self._enter(pool, endpoint.label)
+        ticket = await pool.gate.enter(self.config.retry.patience)
+        if ticket is None:
+            raise _shut(pool, endpoint.label)
         try:
             response = await pool.api.request(
                 endpoint.method,
@@ -206,18 +208,13 @@ class Transport:
         finally:
             pool.gate.leave(ticket)
 
-    async def _enter(self, pool: Pool, label: str) -> int:
-        ticket = await pool.gate.enter(self.config.retry.patience)
-        if ticket is None:
-            text = "not sent, since an earlier request was answered so"
-            raise RateLimitError(text, endpoint=label, retry_after=pool.gate.braked())
-        return ticket
-
     async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
         """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
         path, body = endpoint.target(request)
         pool = self.pool()
-        ticket = await self._enter(pool, endpoint.label)
+        ticket = await pool.gate.enter(self.config.retry.patience)
+        if ticket is None:
+            raise _shut(pool, endpoint.label)
         try:
             async with pool.api.request(
                 endpoint.method,
@@ -275,6 +272,11 @@ class Transport:
             request=sent,
             sent_at=at,
         )
+
+
+def _shut(pool: Pool, label: str) -> RateLimitError:
+    text = "not sent, since an earlier request was answered so"
+    return RateLimitError(text, endpoint=label, retry_after=pool.gate.braked())
 
 
 async def _texts(lines: AsyncIterable[bytes], label: str) -> AsyncIterator[str]:

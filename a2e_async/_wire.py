@@ -54,8 +54,12 @@ class Nothing(Request):
 class ById(Request):
     """One record."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"\w")] = field(name="_id")
+    id: str = field(name="_id")
     """Record id, 24 hex digits."""
+
+    def problem(self) -> tuple[str, str] | None:
+        """Refuse what would lead to another path, like ``..`` does."""
+        return None if any(map(str.isalnum, str(self.id))) else ("_id", "holds no letter and no digit.")
 
 
 class ByIds(Request):
@@ -152,11 +156,17 @@ def media_of(request: Request, name: str) -> list[str | PathLike[str]]:
     return list(cast("list[str]", value)) if isinstance(value, list) else [] if value is None else [value]
 
 
-def refuse(request: Request, plan: Blueprint, endpoint: str) -> None:
-    """Raise RequestError, naming the wire field, for what the service is known not to take."""
+def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
+    """Raise RequestError, naming the wire field, for what the service is known not to take.
+
+    Return whether there are local files, which have to be uploaded.
+    """
+    files = False
     for name, accepted in plan.media.items():
         for value in media_of(request, name):
-            if isinstance(value, str) and (reason := url_problem(value, local=bool(accepted))):
+            if not isinstance(value, str):
+                files = True
+            elif reason := url_problem(value, local=bool(accepted)):
                 raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
     if problem := request.problem():
         raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
@@ -167,14 +177,15 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> None:
         raise RequestError(text, field=where.strip("`."), endpoint=endpoint) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error), endpoint=endpoint) from None
+    return files
 
 
 def url_problem(url: str, *, local: bool) -> str:
     """Say why the service would not take this media URL ('' where it would): contract 1.5."""
-    if not url.lower().startswith(("http://", "https://")):
+    if not url[:8].lower().startswith(("http://", "https://")):
         hint = " A local file is given as pathlib.Path(...) and uploaded first." if local else ""
         return f"{url[:80]!r} is no http(s) URL.{hint}"
-    if any(char.isspace() for char in url):
+    if url.split() != [url]:
         return f"{url[:80]!r} holds a space, which the service refuses: write %20, or rename the file."
     if len(url) > 2048:
         return f"the URL is {len(url)} characters long; 2048 is the most."

@@ -105,16 +105,15 @@ class A2ESession:
 
     async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
         """Send any endpoint's request: check it, upload its local files, send it, decode the answer."""
-        if blueprint(type(request)).media:
-            return await self._transport.call(endpoint, await self.prepare(endpoint, request))
-        refuse(request, blueprint(type(request)), endpoint.label)
+        plan = blueprint(type(request))
+        if refuse(request, plan, endpoint.label):
+            request = await self._localized(request, plan)
         return await self._transport.call(endpoint, request)
 
     async def prepare(self, endpoint: Endpoint[..., Any], request: Request) -> Request:
         """Check a request and upload its local files: what comes back can be sent as it is."""
         plan = blueprint(type(request))
-        refuse(request, plan, endpoint.label)
-        return await self._localized(request, plan)
+        return await self._localized(request, plan) if refuse(request, plan, endpoint.label) else request
 
     async def _localized(self, request: Request, plan: Blueprint) -> Request:
         # All files are looked into before the first is sent: a bad one must not cost the upload of a good one.
@@ -130,7 +129,7 @@ class A2ESession:
         changed = {
             name: values[name] if isinstance(getattr(request, name), list) else values[name][0] for name, _ in files
         }
-        return msgspec.structs.replace(request, **changed) if changed else request
+        return msgspec.structs.replace(request, **changed)
 
     async def finish(self, task: RecordT, *, deadline: float | None = None) -> RecordT:
         """Wait for a task, as awaiting `watch` does."""
@@ -139,8 +138,9 @@ class A2ESession:
     async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
         """Send a request whose answer is an event stream, and yield its texts as they come."""
         plan = blueprint(type(request))
-        refuse(request, plan, endpoint.label)
-        async for text in self._transport.stream(endpoint, await self._localized(request, plan)):
+        if refuse(request, plan, endpoint.label):
+            request = await self._localized(request, plan)
+        async for text in self._transport.stream(endpoint, request):
             yield text
 
     @overload
@@ -167,7 +167,7 @@ class A2ESession:
         """Watch a task, or a kind and an id: iterate for transitions, or await for the finished task.
 
         ``deadline`` is in seconds from the first wait on; without one the policy's, else the kind's patience holds.
-        ``every`` fixes the seconds between readings instead of letting them grow with the task's age.
+        ``every`` fixes the seconds between readings, instead of what was learnt of the kind.
         """
         if isinstance(task, TaskKind):
             return TaskWatcher(self, task, task_id, deadline=deadline, every=every, policy=self.config.poll)

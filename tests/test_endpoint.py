@@ -72,6 +72,8 @@ class Mixed(ById):
         (get("/q", Query, nothing()), Query(exact=False), "/api/v1/q?isExact=false&count=5", None),
         (post("/q", Query, nothing()), Query(exact=True), "/api/v1/q", {"isExact": True}),
         (post("/{_id}", Mixed, nothing()), Mixed(id="a", note=""), "/api/v1/a", {"note": "", "size": 3}),
+        (post("/{_id}/go", ById, nothing()), ById(id="a"), "/api/v1/a/go", {}),
+        (get("/{_id}/of/{note}", Mixed, nothing()), Mixed(id="{x}", note="b"), "/api/v1/%7Bx%7D/of/b?size=3", None),
         (post("/api/login/account", Nothing, nothing()), Nothing(), "/api/login/account", {}),
     ],
 )  # fmt: skip
@@ -167,6 +169,7 @@ def test_a_subgroup_is_made_once(a2e: A2ESession) -> None:
     assert a2e.face_swap.tasks is a2e.face_swap.tasks
     assert a2e.face_swap.tasks is not A2ESession("sk_test").face_swap.tasks
     assert a2e.face_swap.tasks.caller is a2e
+    assert a2e.face_swap.tasks.add is a2e.face_swap.tasks.add
 
 
 def nouns(owner: object, kind: type[Group], path: str) -> Iterator[tuple[str, type[Group]]]:

@@ -94,8 +94,8 @@ def test_what_breaks_its_own_declaration_is_refused(request_: Request, field: st
     assert (error.field, said in str(error)) == (field, True), str(error)
 
 
-@pytest.mark.parametrize("odd", ["", ".", "..", "/", "{}"])
-def test_an_id_that_would_lead_to_another_path_is_refused(odd: str) -> None:
+@pytest.mark.parametrize("odd", ["", ".", "..", "/", "{}", 5, None])
+def test_an_id_that_would_lead_to_another_path_is_refused(odd: Any) -> None:
     assert refused(ById(id=odd)).field == "_id"
 
 
@@ -120,6 +120,7 @@ def test_a_body_that_holds_itself_is_refused() -> None:
         ("https://example.com/my face.jpg", "holds a space"),
         ("https://example.com/a\t.jpg", "holds a space"),
         ("https://example.com/a.jpg\n", "holds a space"),
+        ("https://example.com/a\u00a0.jpg", "holds a space"),
         ("https://example.com/" + "a" * 2048, "2048 is the most"),
     ],
 )
@@ -135,8 +136,15 @@ def test_where_no_file_can_be_uploaded_none_is_proposed(request_: Request) -> No
     assert "Path" not in str(refused(request_))
 
 
+def test_a_scheme_may_be_written_large() -> None:
+    check(swap(face_url="HTTPS://example.com/a.jpg"))
+
+
 def test_a_local_file_is_a_path_and_passes() -> None:
-    check(swap(face_url=Path("face of me.jpg"), video_url=Path("clip.mp4"), cover_url=Path("cover.png")))
+    request = swap(face_url=Path("face of me.jpg"), video_url=URL)
+
+    assert refuse(request, blueprint(AddSwap), WHERE) is True
+    assert refuse(swap(), blueprint(AddSwap), WHERE) is False
 
 
 def test_where_files_may_be_given_is_read_off_the_annotations() -> None:
