@@ -24,6 +24,7 @@ import msgspec
 
 from a2e_async._answer import Answer, Page, Record, page
 from a2e_async._wire import Request, encode
+from a2e_async.errors import RequestError
 
 _WITH_BODY = frozenset({"POST", "PUT"})
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -189,7 +190,11 @@ class _Places(msgspec.Struct, frozen=True):
 
 
 def _segment(value: str) -> str:
-    return value if value.isascii() and value.isalnum() else quote(value, safe="")
+    if value.isascii() and value.isalnum():
+        return value
+    if not value.strip("."):
+        raise RequestError(f"the id {value!r} would lead to another path.")  # as `..` does, which no quoting hides
+    return quote(value, safe="")
 
 
 def _text(value: object) -> str:

@@ -26,7 +26,7 @@ ALLOWED = {
     "config": "errors",
     "_wire": "errors",
     "_answer": "_wire errors",
-    "_endpoint": "_answer _wire",
+    "_endpoint": "_answer _wire errors",
     "_fields": "_wire errors",
     "jobs": "_fields _endpoint _wire errors",
     "_events": "",

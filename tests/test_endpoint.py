@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import field
 from yarl import URL
 
-from a2e_async import A2ESession
+from a2e_async import A2ESession, RequestError
 from a2e_async._answer import Page, Record, nothing, one
 from a2e_async._endpoint import Caller, Endpoint, Group, Listing, get, listing, post, subgroup
 from a2e_async._wire import ById, Nothing, PageQuery, Request
@@ -26,6 +26,7 @@ from a2e_async.groups.face_swap import (
     FaceSwapTasks,
     Swap,
 )
+from a2e_async.groups.voices import Voices
 
 pytestmark = pytest.mark.anyio
 
@@ -296,3 +297,9 @@ def test_a_constraint_does_not_show_in_the_signature() -> None:
     shown = get("/b", Bounded, one(Row)).signature()
     assert str(shown) == "(*, size: int = 1)"
     assert str(get("/b", Bounded, one(Row)).signature(bound=False)) == "(self, /, *, size: int = 1)"
+
+
+@pytest.mark.parametrize("id_", ["", ".", ".."])
+def test_no_id_leads_to_another_path(id_: str) -> None:
+    with pytest.raises(RequestError, match="another path"):
+        Voices.remove_output.target(Voices.remove_output.request(id=id_))
