@@ -1,4 +1,4 @@
-"""Runs all benchmarks one after the other, and writes `results.md` and `results.png` beside this file.
+"""Runs all benchmarks one after the other, and writes `results.md`, `results.png` and `growth.png` beside this file.
 
 python benchmarks [--quick] [--only call batch] [--report]
 
@@ -15,13 +15,16 @@ import _plot
 import _report
 from _measure import HERE
 
-BENCHES = ("ceiling", "call", "decode", "import", "memory", "watch", "batch")
+BENCHES = ("ceiling", "call", "decode", "import", "memory", "watch", "lag", "growth", "schedule", "batch")
 QUICK = {
     "call": ["--rounds", "5"],
     "decode": ["--rounds", "5"],
     "import": ["--rounds", "5"],
     "memory": ["--rounds", "1", "--tasks", "2000", "--outcomes", "2000"],
     "watch": ["--rounds", "1"],
+    "lag": ["--rounds", "1", "--seconds", "5"],
+    "growth": ["--rounds", "1", "--tasks", "100", "1000", "10000"],
+    "schedule": ["--jobs", "300"],
     "batch": ["--rounds", "1", "--peer-rounds", "1", "--jobs", "200"],
 }
 RESULTS = HERE / "results"
@@ -42,7 +45,7 @@ def main() -> None:
         print(f"\n{time.monotonic() - began:.0f} s", flush=True)
     (HERE / "results.md").write_text(_report.report(RESULTS), encoding="utf-8")
     print(f"\nwrote {HERE / 'results.md'}")
-    print(_plot.draw(RESULTS, HERE / "results.png"))
+    print(_plot.draw(RESULTS, HERE))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,6 +129,24 @@ def _watch(watch: dict[str, Any]) -> Iterator[Budget]:
     yield Budget("growth, CPU per watched task: 10,000 / 100", 1.0, last / first, f"{last / first:.3g}", told)
 
 
+def _lag(lag: dict[str, Any]) -> Iterator[Budget]:
+    idle = lag["ways"]["idle"]["p99"][0]
+    for way, row in lag["ways"].items():
+        if way.endswith("transfers"):
+            what = f"{lag['jobs']:,} waits and downloads, {way}: loop lag p99, ms"
+            bare = lag["ways"][f"aiohttp, {way.split()[0]}"]["p99"][0]
+            beside = f"idle {idle:.3g}, aiohttp alone {bare:.3g}; p50 {row['p50'][0]:.3g}, max {row['max'][0]:.3g}"
+            yield Budget(what, 20, row["p99"][0], text(row["p99"]), beside)
+
+
+def _growth(growth: dict[str, Any]) -> Iterator[Budget]:
+    counts = sorted((count for count in growth if count.isdecimal()), key=int)
+    for less, more in pairwise(counts):
+        first, last = (growth[count]["cpu_us"][0] for count in (less, more))
+        what = f"growth, CPU per task, simulated: {int(more):,} / {int(less):,}"
+        yield Budget(what, 1.0, last / first, f"{last / first:.3g}", f"{last:.0f} and {first:.0f} µs")
+
+
 def _memory(memory: dict[str, Any]) -> Iterator[Budget]:
     handle, waited, task, _ = memory["watched"].values()
     beside = f"the handle alone {handle[0]:.0f}, the rest is what waits"
@@ -174,6 +193,8 @@ ROWS: dict[str, Callable[[dict[str, Any]], Iterator[Budget]]] = {
     "call": _call,
     "batch": _batch,
     "watch": _watch,
+    "lag": _lag,
+    "growth": _growth,
     "memory": _memory,
     "import": _imports,
     "decode": _decode,

@@ -1,4 +1,4 @@
-"""`results.png`: the ratios. Needs matplotlib, which nothing else here does."""
+"""`results.png`: the ratios; `growth.png`: growth and schedules. Needs matplotlib, which nothing else here does."""
 
 import json
 import math
@@ -25,8 +25,17 @@ def draw(folder: Path, target: Path) -> str:
     if "watch" in found:
         _tasks(axes["tasks"], found["watch"])
     _kept(axes["kept"], found)
-    figure.savefig(target, dpi=110)
-    return f"wrote {target}"
+    figure.savefig(target / "results.png", dpi=110)
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    above, below = figure.subfigures(2, 1)
+    if "growth" in found:
+        _growth(above.subplots(1, 4), found["growth"], found.get("watch", {}))
+    if "schedule" in found:
+        draws = found["schedule"]["draws"]
+        for axes, (draw, costs) in zip(below.subplots(1, len(draws)), draws.items(), strict=True):
+            _schedule(axes, draw, costs)
+    figure.savefig(target / "growth.png", dpi=110)
+    return f"wrote {target / 'results.png'} and growth.png"
 
 
 def _jobs(axes: Any, batch: dict[str, Any]) -> None:
@@ -49,6 +58,46 @@ def _tasks(axes: Any, watch: dict[str, Any]) -> None:
         axes.loglog(counts, values, "o-", color=colour, label=way)
     axes.set_title("µs of CPU per watched task, by tasks watched at once")
     axes.legend()
+
+
+def _growth(axes: Any, growth: dict[str, Any], watch: dict[str, Any]) -> None:
+    """Draw what one task costs; what was measured over TCP stands beside it."""
+    kinds = {
+        "µs of CPU a task": ("cpu_us", 1),
+        "requests a task": ("requests", 1),
+        "kB a task": ("bytes", 1e-3),
+        "late, s": ("late_p50", 1),
+    }
+    counts = sorted((key for key in growth if key.isdecimal()), key=int)
+    sizes = [int(count) for count in counts]
+    for one, (title, (key, scale)) in zip(axes, kinds.items(), strict=True):
+        values = [(growth[n]["memory"][key] if key == "bytes" else growth[n][key][0]) * scale for n in counts]
+        one.loglog(sizes, values, "o-", color=MINE, label="median" if key == "late_p50" else "a2e, simulated")
+        if key == "late_p50":
+            one.loglog(sizes, [growth[n]["late_p95"][0] for n in counts], "o--", color=MINE, label="95 of 100")
+        one.set_title(f"{title}, by tasks in flight", fontsize=10)
+        one.set_ylim(min(values) / 4, max(values) * 8)
+        one.legend(fontsize=8)
+    over = sorted((key for key in watch if key.isdecimal()), key=int)
+    for way, colour in (("loop each", OTHER), ("a2e", PALE)):
+        for one, key in ((axes[0], "cpu_us"), (axes[1], "requests")):
+            values = [watch[n][way][key][0] / (int(n) if key == "requests" else 1) for n in over]
+            one.loglog([int(n) for n in over], values, "s:", color=colour, label=f"{way}, over TCP, shorter jobs")
+            one.legend(fontsize=8)
+
+
+def _schedule(axes: Any, draw: str, costs: dict[str, dict[str, float]]) -> None:
+    for name, cost in costs.items():
+        at = cost["requests"], cost["late"]
+        mine = name.startswith("a2e")
+        axes.loglog(*at, "o", color=MINE if mine else OTHER, markersize=8)
+        axes.annotate(f"  {name}  ", at, fontsize=8, va="center", ha="right" if mine else "left")
+    axes.set_xlabel("requests a job")
+    axes.set_ylabel("late, s, mean")
+    axes.margins(0.15)
+    asked = [cost["requests"] for cost in costs.values()]
+    axes.set_xlim(min(asked) / 20, max(asked) * 10)
+    axes.set_title(f"jobs of {draw}: further left and lower is better", fontsize=10)
 
 
 def _kept(axes: Any, found: dict[str, Any]) -> None:

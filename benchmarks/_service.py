@@ -25,6 +25,9 @@ except ImportError:
     from asyncio import new_event_loop
 
 SWAPS = b"/api/v1/userFaceSwapTask"
+RESULTS = b"/results/"
+CLIP = b"SANDBOX " * 250_000
+MEDIA = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: %d\r\n\r\n%b" % (len(CLIP), CLIP)
 RECORD = (
     b'{"_id":"%b","name":%b,"face_url":"https://cdn.example/uploads/2025/01/15/face-91bc.jpg",'
     b'"video_url":"https://cdn.example/uploads/2025/01/15/source-video-7f3a.mp4","duration":12.48,'
@@ -77,7 +80,7 @@ class Service(Tasks):
     def answer(self, request: Request) -> bytes:
         path = request.path
         if not path.startswith(SWAPS):
-            return _wires.answer(self, request)
+            return MEDIA if path.startswith(RESULTS) else _wires.answer(self, request)
         match path[len(SWAPS) + 1 :]:
             case b"add":
                 return _envelope(self.record(self.add(bytes(_read_name(request.body).name))))
