@@ -71,9 +71,9 @@ def peer(pauses: Callable[[], Iterator[float]], durations: list[float]) -> Cost:
     return {"requests": requests / len(durations), "late": late / len(durations)}
 
 
-async def follow(service: Memory, task_id: str, policy: PollPolicy | None = None) -> float:
+async def follow(service: Memory, task_id: str, policy: PollPolicy | None = None, every: float | None = None) -> float:
     service.add([task_id])
-    await TaskWatcher(service, FACE_SWAP, Swap(id=task_id, status="initialized"), policy=policy)
+    await TaskWatcher(service, FACE_SWAP, Swap(id=task_id, status="initialized"), policy=policy, every=every)
     return service.late(task_id)
 
 
@@ -92,12 +92,12 @@ def alone(durations: list[float]) -> Cost:
     return stepped(main())
 
 
-def together(durations: list[float], policy: PollPolicy | None = None) -> Cost:
+def together(durations: list[float], policy: PollPolicy | None = None, every: float | None = None) -> Cost:
     service = Memory(durations)
     durations_of(service, FACE_SWAP.name).add(*durations[:SKIPPED])
 
     async def main() -> float:
-        return mean(await asyncio.gather(*(follow(service, task_id, policy) for task_id in service.durations)))
+        return mean(await asyncio.gather(*(follow(service, task_id, policy, every) for task_id in service.durations)))
 
     late = stepped(main())
     return {"requests": service.requests / len(durations), "late": late}
@@ -110,6 +110,7 @@ def measured(draw: str, jobs: int) -> dict[str, Cost]:
         "a2e, one at a time": alone(durations),
         "a2e, all at once": together(durations),
         "a2e, all at once, shortest=0.25": together(durations, PollPolicy(shortest=0.25)),
+        "a2e, all at once, every=0.02": together(durations, PollPolicy(shortest=0.02), 0.02),
     }
     return ours | {name: peer(pauses, durations) for name, pauses in PEERS.items()}
 

@@ -601,7 +601,7 @@ def test_polling_is_a_safety_net_while_calls_come_and_returns_with_the_first_tha
     assert 0 <= stepped(main()) <= 62
     began = service.times[0][0]
     quiet = [time - began for time, name in service.times if name == "details" and 125 < time - began < 395]
-    assert 3 <= len(quiet) <= 6, "one a minute"
+    assert 3 <= len(quiet) <= 8, "about one a minute; it would be 18 without the net"
     assert service.calls["detail"] >= 20
 
 
