@@ -292,13 +292,11 @@ class Submitter(Generic[TaskT]):
 
 def uncertain(entry: Entry, label: str, why: str) -> SubmissionUncertainError:
     """Say of a job that nobody can tell whether it was paid for."""
-    sent: dict[str, Any] = msgspec.json.decode(entry.request)
-    sent.pop("webhook_token", None)
     at = datetime.fromtimestamp(entry.intended, UTC).isoformat(timespec="milliseconds")
     return SubmissionUncertainError(
         f"job {entry.key!r} was sent at {at}, no readable answer came, and {why}. It may have cost coins and is not "
         f"sent again, unless retry names {TaskState.UNCERTAIN.value!r}.",
         endpoint=label,
-        request=sent,
+        request=msgspec.json.decode(entry.request),
         sent_at=at,
     )

@@ -1,11 +1,10 @@
-"""A loop whose time jumps to the next timer, and a face-swap service in memory: hours of watching in seconds."""
+"""A face-swap service in memory, for the loop of the tests whose time jumps: hours of watching in seconds."""
 
 import asyncio
-import selectors
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import _measure  # noqa: F401 - finds the checkout
 from _service import RECORD
@@ -17,36 +16,6 @@ LATENCY = 0.15
 """Seconds between a request and its answer."""
 _RECORD = RECORD.replace(b"2025-01-15T08:30:00.123Z", b"%b").replace(b"2025-01-15T08:31:12.456Z", b"%b")
 T = TypeVar("T")
-
-
-class _Jump(selectors.DefaultSelector):
-    loop: "SteppingLoop"
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout:
-            self.loop.now += timeout
-        elif not ready and timeout is None:
-            raise RuntimeError("nothing will ever happen again on this loop")
-        return ready
-
-
-class SteppingLoop(asyncio.SelectorEventLoop):
-    """No socket but the loop's own may be used on it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        selector = _Jump()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
-
-
-def stepped(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=SteppingLoop) as runner:
-        return runner.run(main)
 
 
 class Memory:

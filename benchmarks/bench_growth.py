@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from _measure import HERE, child, interleaved, parser, save, share, spread, table
-from _stepping import Memory, stepped
+from _stepping import Memory
 
 from a2e_async import FACE_SWAP, TaskWatcher
 from a2e_async._reader import BATCH
 from a2e_async.groups.face_swap import Swap
 from a2e_async.poller import RATE
+from tests.stepping import stepped
 
 LOW, HIGH = 60, 300
 HEAD = (

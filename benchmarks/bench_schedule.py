@@ -16,11 +16,12 @@ from statistics import mean
 from typing import Any
 
 from _measure import parser, save, table
-from _stepping import LATENCY, Memory, stepped
+from _stepping import LATENCY, Memory
 
 from a2e_async import FACE_SWAP, PollPolicy, TaskWatcher
 from a2e_async._durations import durations_of
 from a2e_async.groups.face_swap import Swap
+from tests.stepping import stepped
 
 SKIPPED = 100
 Cost = dict[str, float]
