@@ -138,9 +138,10 @@ def sandbox(arg: ArgumentParser) -> None:
     arg.add_argument("--clock", default="real", help="real, scaled:20, stepped or per-poll:5 (%(default)s)")
     arg.add_argument("--coins", type=options.amount, default=1000.0, help="what a new account holds (%(default)g)")
     arg.add_argument(
-        "--fault", action="append", default=[], dest="faults", metavar="JSON",
-        help='rule of what goes wrong, such as {"effect": "status", "status": 429, "share": 0.01}; repeatable',
+        "--fault", action="append", default=[], dest="faults", metavar="RULE",
+        help="what goes wrong, such as reset_after:share=0.01,path=*/add, or that in JSON; repeatable",
     )  # fmt: skip
+    arg.add_argument("--storm", type=float, metavar="SHARE", help="everything goes wrong, such as 0.01 of each")
     arg.add_argument("--strict", action="store_true", help="refuse fields that the contract does not know")
     arg.add_argument("--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from")
     arg.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")

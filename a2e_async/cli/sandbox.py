@@ -8,11 +8,10 @@ import signal
 import sqlite3
 from typing import Literal
 
-import msgspec
-
 from a2e_async.cli._terminal import give
 from a2e_async.errors import ConfigError
 from a2e_async.sandbox import Rule, Sandbox
+from a2e_async.sandbox import storm as make_storm
 
 
 async def run(  # noqa: PLR0913 - the options of one server
@@ -23,12 +22,14 @@ async def run(  # noqa: PLR0913 - the options of one server
     clock: str,
     coins: float,
     faults: list[str],
+    storm: float | None,
     strict: bool,
     fetch: Literal["loopback", "any"],
     allow_remote: bool,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     file, rules = db or ":memory:", [_rule(text) for text in faults]
+    rules += [] if storm is None else _storm(storm)
     try:
         sandbox = Sandbox(
             *(host, port, file),
@@ -52,9 +53,16 @@ async def run(  # noqa: PLR0913 - the options of one server
 
 def _rule(text: str) -> Rule:
     try:
-        return msgspec.json.decode(text, type=Rule)
-    except msgspec.DecodeError as error:
+        return Rule.parse(text)
+    except ValueError as error:
         raise ConfigError(f"--fault {text}: {error}") from error
+
+
+def _storm(share: float) -> list[Rule]:
+    try:
+        return make_storm(share)
+    except ValueError as error:
+        raise ConfigError(f"--storm {share:g}: {error}") from error
 
 
 def _why_not(error: Exception, host: str, port: int, file: str) -> str:

@@ -2,9 +2,9 @@
 
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.bank import Charge
-from a2e_async.sandbox.faults import Rule
+from a2e_async.sandbox.faults import Rule, storm
 from a2e_async.sandbox.journal import Entry
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.server import Sandbox, sandbox_thread
 
-__all__ = ["Account", "Charge", "Entry", "Rule", "Sandbox", "Task", "sandbox_thread"]
+__all__ = ["Account", "Charge", "Entry", "Rule", "Sandbox", "Task", "sandbox_thread", "storm"]

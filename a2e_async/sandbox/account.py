@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 from a2e_async.sandbox.bank import Bank, Charge
 from a2e_async.sandbox.clock import Clock
 from a2e_async.sandbox.draws import object_id
-from a2e_async.sandbox.faults import Rule
+from a2e_async.sandbox.faults import Rule, Rules
 from a2e_async.sandbox.journal import Callback, Entry, Journal
 from a2e_async.sandbox.life import Task, phases
 from a2e_async.sandbox.prices import NOUNS
@@ -57,13 +57,19 @@ class Account:
     def __init__(self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: Journal) -> None:
         self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
         self.label = f"account-{id_}"
-        self.rules: list[Rule] = []
+        self.faults = Rules(seed, user_id)
+        """What goes wrong for this account."""
         self.webhooks: list[Callback] = []
         """The callbacks that were due so far, oldest first. Not kept in the database, nor are those still to come."""
         self.bank = Bank(store, id_, clock)
         self._store, self._log = store, log
         self._prices: dict[str, float] = {}
         self._lag: _Lag | None = None
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules of its faults, in the order of their making."""
+        return self.faults.all
 
     @property
     def coins(self) -> float:
@@ -89,9 +95,16 @@ class Account:
         return self._log.of(self.label)
 
     def fault(self, rule: Rule) -> Rule:
-        """Let a rule act on this account's requests from now on; its `hits` count what it matched."""
-        self.rules.append(rule)
-        return rule
+        """Let a rule act on this account's requests from now on; its `hits` count what it matched.
+
+        ValueError for one that acts already, for whatever account.
+        """
+        return self.faults.add(rule)
+
+    def drain(self) -> None:
+        """Take all coins; the ledger says `fault`."""
+        with self._store.transaction():
+            self.bank.book(self.clock.now(), -self.coins, "fault")
 
     def price(self, kind: str, coins: float | None) -> None:
         """Let tasks of a kind, such as `face_swap`, cost this much from now on; None: the usual price.

@@ -91,7 +91,7 @@ def add_fault(account: Account, body: bytes) -> object:
 
 def remove_faults(account: Account, _body: bytes) -> object:
     """Remove all of the caller's rules."""
-    account.rules.clear()
+    account.faults.all.clear()
     return []
 
 

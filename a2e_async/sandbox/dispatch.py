@@ -70,9 +70,15 @@ class Dispatcher:
             return await self._own(request)
         visit = await self._visit(request)
         work = partial(self._answer, request, visit)
-        rule = _due(request, visit)
-        entry = self._enter(request, visit, rule)
-        response = await (faults.apply(rule, request, work) if rule else work())
+        account = visit.account
+        strike = _strike(request, visit)
+        entry = self._enter(request, visit, strike.rule.effect if strike else "")
+        if account and strike:
+            hit = faults.Hit(request, work, account.clock.now, account.drain)
+            response, changed = await faults.act(strike, hit)
+            entry.effect = entry.effect if changed else ""
+        else:
+            response = await work()
         if request.transport and not request.transport.is_closing():
             entry.status = response.status
         return response
@@ -113,7 +119,7 @@ class Dispatcher:
             visit.refusal = Refusal("the body is too large", status=413)
         return visit
 
-    def _enter(self, request: web.BaseRequest, visit: Visit, rule: faults.Rule | None) -> Entry:
+    def _enter(self, request: web.BaseRequest, visit: Visit, effect: str) -> Entry:
         entry = Entry(
             at=visit.account.clock.now() if visit.account else real_now(),
             account=visit.account.label if visit.account else "",
@@ -122,7 +128,7 @@ class Dispatcher:
             query=request.query_string,
             raw=visit.body,
             authorization=masked(request.headers.get("Authorization", "")),
-            effect=rule.effect if rule else "",
+            effect=effect,
         )
         self.world.log.enter(entry)
         return entry
@@ -166,11 +172,11 @@ def _names_loopback(authority: str) -> bool:
         return False
 
 
-def _due(request: web.BaseRequest, visit: Visit) -> faults.Rule | None:
+def _strike(request: web.BaseRequest, visit: Visit) -> faults.Strike | None:
     account = visit.account
     if not account or not account.rules:
         return None
-    return faults.pick(account.rules, account.seed, request.method, request.path, visit.name())
+    return account.faults.pick(request.method, request.path, visit.name())
 
 
 def _known(visit: Visit) -> Account:

@@ -18,7 +18,7 @@ from a2e_async.sandbox.objects import (
 )
 from a2e_async.sandbox.results import Results
 from a2e_async.sandbox.sniff import sniff
-from a2e_async.sandbox.wire import store_error
+from a2e_async.sandbox.wire import FileAnswer, store_error
 from a2e_async.sandbox.world import World
 
 PREFIXES = ("/results/", "/cdn/", SAMPLE_PATH, "/storage/")
@@ -57,7 +57,7 @@ class Files:
         except DeniedError as denied:
             return store_error(denied.code, denied.message, status=denied.status)
         headers = {"Content-Type": found.mime, "X-A2E-Sandbox": found.how}
-        return web.FileResponse(found.path, headers=headers)
+        return FileAnswer(found.path, headers)
 
     async def find(self, url: URL) -> Found:
         """Return the file behind a URL of this sandbox, or raise DeniedError."""

@@ -68,10 +68,10 @@ class Outbox:
         if not account.holds(task):
             return
         name = str(task.wire_fields().get("name", ""))
-        rule = faults.pick(account.rules, account.seed, faults.WEBHOOK, str(hook.url), name)
-        effect = rule.effect if rule else ""
-        if rule:
-            await asyncio.sleep(rule.seconds)
+        strike = account.faults.pick(faults.WEBHOOK, str(hook.url), name, task.id)
+        effect = strike.rule.effect if strike else ""
+        if strike:
+            await asyncio.sleep(strike.pause)
         # How the real body looks was never documented.
         body = {"code": 0, "data": show(task)}
         for _ in range(2 if effect == "webhook_doubled" else 1):

@@ -1,8 +1,10 @@
 """What leaves the server: the envelope, refusals, times, and the odd page that is not JSON."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import escape
+from pathlib import Path
 from uuid import uuid4
 
 import msgspec
@@ -25,6 +27,14 @@ class Refusal(Exception):  # noqa: N818 - an answer of the service, not a fault 
     def response(self) -> web.Response:
         """Return the refusal as the service words it."""
         return respond({"code": self.code, "msg": self.msg, "trace_id": str(uuid4())}, status=self.status)
+
+
+class FileAnswer(web.FileResponse):
+    """A file that is about to be sent, and where it lies."""
+
+    def __init__(self, path: Path, headers: Mapping[str, str]) -> None:
+        super().__init__(path, headers=dict(headers))
+        self.path = path
 
 
 def respond(answer: object, *, status: int = 200) -> web.Response:

@@ -66,7 +66,10 @@ def test_port_in_use(a2e):
         (["--host", "0.0.0.0"], "add --allow-remote"),
         (["--clock", "sundial"], "scaled:FACTOR"),
         (["--fault", '{"effect": "status", "share": 2}'], "share must be within 0..1"),
-        (["--fault", "status"], "--fault status: "),
+        (["--fault", "melt"], "--fault melt: effect must be one of delay, "),
+        (["--fault", "status:colour=red"], "--fault status:colour=red: "),
+        (["--fault", "delay:word=x"], "delay takes no word"),
+        (["--storm", "2"], "--storm 2: share must be within 0..1"),
         (["--db", "gone/a2e.sqlite"], "cannot use gone/a2e.sqlite"),
         (["--host", "192.0.2.1", "--allow-remote"], "cannot serve on 192.0.2.1"),
     ],
@@ -80,7 +83,7 @@ def test_what_it_cannot_serve_with(a2e, options, said):
 @posix
 def test_faults_reach_every_account(start, a2e, monkeypatch):
     rules = ['{"effect": "status", "path": "*/remainingCoins", "status": 403, "every": 2, "first": 1}']
-    rules += ['{"effect": "status", "path": "*/remainingCoins", "status": 404, "nth": 2}']
+    rules += ["status:path=*/remainingCoins,status=404,nth=2"]
     process = start("sandbox", "--port", "0", *(word for rule in rules for word in ("--fault", rule)))
     monkeypatch.setenv("A2E_BASE_URL", greeting(process)["A2E_BASE_URL"])
     for key in ("sk_one", "sk_two"):

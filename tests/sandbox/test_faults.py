@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from a2e_async.sandbox import Rule, Sandbox
-from a2e_async.sandbox.faults import pick
+from a2e_async.sandbox.faults import Rules
 from a2e_async.sandbox.journal import Entry, Journal
 
 pytestmark = pytest.mark.anyio
@@ -121,14 +121,16 @@ async def test_bursts_come_again(call, account):
 
 
 async def test_a_share_is_struck_and_strikes_the_same_again(call, account):
-    def struck(seed, place=0):
-        rules = [*[Rule("status", path="/nowhere")] * place, Rule("status", share=0.25)]
-        return [bool(pick(rules, seed, "GET", COINS, "")) for _ in range(4000)]
+    def struck(*who, before=0):
+        rules = Rules(*who)
+        for path in ["/nowhere"] * before + ["*"]:
+            rules.add(Rule("status", path=path, share=0.25))
+        return [bool(rules.pick("GET", COINS, "")) for _ in range(4000)]
 
-    first = struck(1)
+    first = struck(1, "user")
     assert 900 < sum(first) < 1100
-    assert struck(1) == first
-    assert struck(2) != first != struck(1, place=1)
+    assert struck(1, "user") == first
+    assert first not in (struck(2, "user"), struck(1, "other"), struck(1, "user", before=1))
     rule = account.fault(Rule("status", path=COINS, share=0.5, every=10, first=8))
     statuses = [(await call("GET", COINS)).status for _ in range(40)]
     assert statuses.count(503) == rule.strikes
@@ -139,7 +141,7 @@ async def test_a_share_is_struck_and_strikes_the_same_again(call, account):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"effect": "melt"}, "effect must be one of reset_before, "),
+        ({"effect": "melt"}, "effect must be one of delay, "),
         ({"nth": 0}, "must be at least 1"),
         ({"first": -1}, "must be at least 1"),
         ({"every": 0, "first": 1}, "must be at least 1"),
@@ -149,11 +151,44 @@ async def test_a_share_is_struck_and_strikes_the_same_again(call, account):
         ({"share": float("nan")}, "share must be within 0..1"),
         ({"seconds": -1}, "seconds must be a span of time"),
         ({"status": 99}, "status must be within 200..599"),
+        ({"longest": 1, "seconds": 2}, "longest must be"),
+        ({"longest": float("inf")}, "longest must be"),
+        ({"tail": True, "longest": 2}, "tail needs 0 < seconds < longest"),
+        ({"retry_after": -1}, "retry_after must not"),
+        ({"http_date": True}, "http_date needs retry_after"),
+        ({"effect": "truncated", "part": 1}, "part must be"),
+        ({"effect": "dribble", "pace": -1}, "pace and age"),
+        ({"effect": "wrong_length", "off": 0}, "off must not be 0"),
+        ({"effect": "gzip_bomb", "size": 0}, "size must be within 1..4294967296"),
+        ({"effect": "clock_skew", "skew": float("nan")}, "skew must be"),
+        ({"effect": "delay", "status": 500}, "delay takes no status"),
     ],
 )
 def test_rules_that_cannot_be(wrong, said):
     with pytest.raises(ValueError, match=said):
         Rule(**({"effect": "status"} | wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("reset_after", Rule("reset_after")),
+        ("reset_after:share=0.01,path=*/add", Rule("reset_after", share=0.01, path="*/add")),
+        ("status:status=429,retry_after=2,http_date=true", Rule("status", status=429, retry_after=2, http_date=True)),
+        ("delay:seconds=0.5,longest=30,tail=1", Rule("delay", seconds=0.5, longest=30, tail=True)),
+        (' {"effect": "status", "body": "a,b"}', Rule("status", body="a,b")),
+    ],
+)
+def test_rules_can_be_written_in_short(text, rule):
+    assert Rule.parse(text) == rule
+
+
+@pytest.mark.parametrize(
+    "text", ["", "melt", "status:colour=red", "status:status=much", "status:status", "{", "delay:body"]
+)
+def test_what_is_no_rule_in_short(text):
+    with pytest.raises(ValueError, match=r"effect must be|unknown field|Expected|truncated|takes no"):
+        Rule.parse(text)
 
 
 async def test_rules_for_every_account(tmp_path):
