@@ -296,12 +296,20 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
         return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
     text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
     trace_id = str(failure.trace_id or "") if failure else ""
+    wait = retry_after(headers.get("Retry-After", ""))
     if status == 429 and code not in MODERATION_CODES:
-        wait = retry_after(headers.get("Retry-After", ""))
         return RateLimitError(text, code=code, trace_id=trace_id, endpoint=endpoint, retry_after=wait)
     cls = _error_class(status, code, text)
     safe = cls is not ServerError and cls is not ModerationError
-    return cls(text, http_status=status, code=code, trace_id=trace_id, endpoint=endpoint, retry_safe=safe)
+    return cls(
+        text,
+        http_status=status,
+        code=code,
+        trace_id=trace_id,
+        endpoint=endpoint,
+        retry_safe=safe,
+        retry_after=wait if cls is ServerError else None,
+    )
 
 
 def _error_class(status: int, code: int, text: str) -> type[APIError]:

@@ -138,10 +138,8 @@ class Submitter(Generic[TaskT]):
                 return sent
 
     async def _wait_out(self, error: A2EError) -> None:
-        pause = self._pause
-        if isinstance(error, RateLimitError):
-            pause = max(pause, error.retry_after or 0.0)
-        else:
+        pause = max(self._pause, (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0)
+        if not isinstance(error, RateLimitError):
             now = asyncio.get_running_loop().time()
             self._down = self._down or now
             # One that never answered is more likely misspelt than down.

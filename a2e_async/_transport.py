@@ -157,17 +157,17 @@ class Transport:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.config.retry.patience
         for wait in waits(self.config.retry):
-            asked = failure.retry_after or 0.0 if isinstance(failure, RateLimitError) else None
+            asked = failure.retry_after if isinstance(failure, APIError) else None
             pause = max(wait, asked or 0.0)
             if loop.time() + pause > end:
                 if asked:
                     patience = self.config.retry.patience
                     failure.args = (f"{failure}, longer than RetryPolicy.patience ({patience:g} s) allows",)
                 break
-            if asked is None:
-                await asyncio.sleep(pause)
-            else:
+            if asked is not None or isinstance(failure, RateLimitError):
                 self.pool().gate.hold(pause)
+            else:
+                await asyncio.sleep(pause)
             try:
                 return await self._send(endpoint, path, body)
             except NotFoundError as error:
@@ -200,8 +200,8 @@ class Transport:
                 response.close()
                 raise
             return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
-        except RateLimitError as error:
-            pool.gate.brake(error.retry_after or 0.0, ticket)
+        except (RateLimitError, ServerError) as error:
+            _slow_down(pool, ticket, error)
             raise
         except pool.errors as error:
             raise self.translate(endpoint.label, error) from hide(error)
@@ -232,8 +232,8 @@ class Transport:
                     raw = await response.read()
                     value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
                     yield Event("result", msgspec.json.encode(value).decode()).text()
-        except RateLimitError as error:
-            pool.gate.brake(error.retry_after or 0.0, ticket)
+        except (RateLimitError, ServerError) as error:
+            _slow_down(pool, ticket, error)
             raise
         except pool.errors as error:
             raise self.translate(endpoint.label, error) from hide(error)
@@ -272,6 +272,11 @@ class Transport:
             request=sent,
             sent_at=at,
         )
+
+
+def _slow_down(pool: Pool, ticket: int, error: APIError) -> None:
+    if isinstance(error, RateLimitError) or error.retry_after is not None:
+        pool.gate.brake(error.retry_after or 0.0, ticket)
 
 
 def _shut(pool: Pool, label: str) -> RateLimitError:

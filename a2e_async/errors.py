@@ -94,7 +94,10 @@ class TransportTimeoutError(TransportError, TimeoutError):
 
 
 class APIError(A2EError):
-    """The service refused. ``code`` is the envelope's code (0 when the body had none)."""
+    """The service refused. ``code`` is the envelope's code (0 when the body had none).
+
+    ``retry_after`` is in seconds; None if the service did not ask for a pause.
+    """
 
     def __init__(  # noqa: PLR0913 - a refusal says this much
         self,
@@ -106,8 +109,10 @@ class APIError(A2EError):
         endpoint: str = "",
         task_id: str = "",
         retry_safe: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         number = f", code {code}" if code else ""
+        message += "" if retry_after is None else f" (the service asks to wait {retry_after:g} s)"
         super().__init__(
             f"HTTP {http_status}{number}: {message}",
             endpoint=endpoint,
@@ -118,6 +123,7 @@ class APIError(A2EError):
         self.http_status = http_status
         self.code = code
         self.trace_id = trace_id
+        self.retry_after = retry_after
 
 
 class AuthenticationError(APIError):
@@ -145,7 +151,7 @@ class NotFoundError(APIError):
 
 
 class RateLimitError(APIError):
-    """HTTP 429: nothing was started. ``retry_after`` is in seconds, None if the service gave none."""
+    """HTTP 429: nothing was started."""
 
     def __init__(  # noqa: PLR0913 - a refusal says this much
         self,
@@ -157,16 +163,15 @@ class RateLimitError(APIError):
         endpoint: str = "",
         retry_after: float | None = None,
     ) -> None:
-        wait = "" if retry_after is None else f" (the service asks to wait {retry_after:g} s)"
         super().__init__(
-            message + wait,
+            message,
             http_status=http_status,
             code=code,
             trace_id=trace_id,
             endpoint=endpoint,
             retry_safe=True,
+            retry_after=retry_after,
         )
-        self.retry_after = retry_after
 
 
 class ModerationError(APIError):

@@ -12,7 +12,7 @@ from a2e_async._endpoint import Caller
 from a2e_async._reader import REQUESTS, Reader
 from a2e_async._schedule import Schedule, Watch
 from a2e_async.config import PollPolicy
-from a2e_async.errors import DecodeError, NotFoundError, RateLimitError, ServerError, TransportError
+from a2e_async.errors import APIError, DecodeError, NotFoundError, RateLimitError, ServerError, TransportError
 from a2e_async.tasks import Task, TaskKind, TaskState
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -187,7 +187,7 @@ class Poller(Generic[TaskT]):
             over = news and result.state.final
         else:
             news = self._fatal(result, now - watch.born)
-            if isinstance(result, RateLimitError):
+            if isinstance(result, APIError):
                 self._free = max(self._free, now + (result.retry_after or 0.0))
         if not over:
             self._schedule.put(watch, self._schedule.plan(watch, self._base, now))

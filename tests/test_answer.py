@@ -257,6 +257,9 @@ def test_a_pause_is_read_off_the_answer() -> None:
     assert error.retry_after == 3.0
     assert isinstance(plain := failed({}, 429), RateLimitError)
     assert plain.retry_after is None
+    assert isinstance(down := failed({"code": 7, "msg": "maintenance"}, 503, Retry_After="3"), ServerError)
+    assert down.retry_after == 3.0
+    assert "wait 3 s" in str(down)
 
 
 @pytest.mark.parametrize(

@@ -200,9 +200,13 @@ def test_a_hiccup_of_a_list_ends_no_wait(name: str, gone: tuple[str, ...]) -> No
     assert service.calls[name] > 3, "it is no reason to read otherwise"
 
 
-def test_retry_after_is_not_shortened() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [RateLimitError("slow down", retry_after=7.0), ServerError("maintenance", http_status=503, retry_after=7.0)],
+)
+def test_retry_after_is_not_shortened(error: A2EError) -> None:
     service = Service()
-    service.faults["detail"] = lambda call: RateLimitError("slow down", retry_after=7.0) if call == 1 else None
+    service.faults["detail"] = lambda call: error if call == 1 else None
     stepped(finish(service, ["a"]))
     first, second = (time for time, _ in service.times[:2])
     assert second - first >= 6.5

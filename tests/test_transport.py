@@ -21,7 +21,6 @@ from a2e_async import (
     Limits,
     ModerationError,
     NotFoundError,
-    RateLimitError,
     RetryPolicy,
     ServerError,
     SubmissionUncertainError,
@@ -145,18 +144,20 @@ async def test_repeating_ends() -> None:
         assert len(s.sent("GET", COINS)) == RetryPolicy().attempts
 
 
-async def test_a_longer_retry_after_than_patience_is_raised_at_once() -> None:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_longer_retry_after_than_patience_is_raised_at_once(status: int) -> None:
     async with scene() as s:
-        s.account.fault(Rule("status", path=COINS, status=429, headers={"Retry-After": "3600"}))
-        with pytest.raises(RateLimitError, match="asks to wait 3600 s") as caught:
+        s.account.fault(Rule("status", path=COINS, status=status, retry_after=3600))
+        with pytest.raises(APIError, match="asks to wait 3600 s") as caught:
             await s.a2e.account.coins()
         assert caught.value.retry_after == 3600
         assert len(s.sent("GET", COINS)) == 1
 
 
-async def test_one_429_holds_everyone_back() -> None:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_one_retry_after_holds_everyone_back(status: int) -> None:
     async with scene() as s:
-        s.account.fault(Rule("status", path=COINS, nth=1, status=429, headers={"Retry-After": "1"}))
+        s.account.fault(Rule("status", path=COINS, nth=1, status=status, retry_after=1))
         first = asyncio.ensure_future(s.a2e.account.coins())
         gate = s.a2e._transport.pool().gate
         while not gate._open_at:
