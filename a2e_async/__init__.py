@@ -7,7 +7,7 @@ from a2e_async._version import __version__
 
 if TYPE_CHECKING:
     from a2e_async.batch import Batch
-    from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
+    from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
     from a2e_async.errors import (
         A2EError,
         APIError,
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
         NotFoundError,
         PermissionDeniedError,
         ProvisionalEndpointWarning,
+        QueueTimeoutError,
         RateLimitError,
         RequestError,
+        RunTimeoutError,
         ServerError,
+        StallTimeoutError,
         SubmissionUncertainError,
         TaskError,
         TaskFailedError,
@@ -73,11 +76,14 @@ __all__ = [
     "PermissionDeniedError",
     "PollPolicy",
     "ProvisionalEndpointWarning",
+    "QueueTimeoutError",
     "RateLimitError",
     "RequestError",
     "RetryPolicy",
+    "RunTimeoutError",
     "ServerError",
     "SessionConfig",
+    "StallTimeoutError",
     "SubmissionUncertainError",
     "Task",
     "TaskError",
@@ -90,6 +96,7 @@ __all__ = [
     "TransportError",
     "TransportTimeoutError",
     "VOICE_CLONE",
+    "WaitLimits",
     "Webhooks",
     "__version__",
 ]

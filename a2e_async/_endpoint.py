@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import cached_property
+from math import inf
 from types import MethodType
 from typing import (
     Any,
@@ -35,16 +36,26 @@ RecordT = TypeVar("RecordT", bound=Record)
 G = TypeVar("G", bound="Group")
 
 
+class Permit(msgspec.Struct):
+    """Until when a request may leave, on the loop's clock, and whether one did: a paid one is not cut short then."""
+
+    until: float = inf
+    used: bool = False
+
+
 class Caller(Protocol):
     """What a group needs of a session."""
 
-    async def call(self, endpoint: "Endpoint[..., R]", request: Request) -> R:
-        """Send one request and return the typed answer; raise an `A2EError` where there is none."""
+    async def call(self, endpoint: "Endpoint[..., R]", request: Request, permit: Permit | None = None) -> R:
+        """Send one request and return the typed answer; raise an `A2EError` where there is none.
+
+        After the permit's time nothing is sent any more: `TransportTimeoutError`.
+        """
         ...
 
 
 class Agent(Caller, Protocol):
-    """What a batch needs of a session."""
+    """What a job needs of a session."""
 
     async def prepare(self, endpoint: "Endpoint[..., Any]", request: Request) -> Request:
         """Check a request and upload its local files; raise `RequestError` for what the service would not take."""

@@ -5,14 +5,14 @@ import contextlib
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from a2e_async._endpoint import Endpoint
+from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._events import Event, EventReader
 from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
@@ -125,7 +125,7 @@ class Transport:
         if entry is not None:
             await entry[1].aclose()
 
-    async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
+    async def call(self, endpoint: Endpoint[..., R], request: Request, permit: Permit | None = None) -> R:
         """Send, repeat where allowed, and say of a paid request that got lost that its outcome is unknown."""
         if endpoint.provisional and endpoint.label not in self._warned:
             self._warned.add(endpoint.label)
@@ -135,27 +135,29 @@ class Transport:
         began = time.time()
         try:
             try:
-                return await self._send(endpoint, path, body)
+                return await self._send(endpoint, path, body, permit)
             except NotFoundError as error:
                 # Without a code of the service's it is the path that is unknown, not the record: nothing was started.
                 if not endpoint.also or error.code:
                     raise
                 path = endpoint.also
-                return await self._send(endpoint, path, body)
+                return await self._send(endpoint, path, body, permit)
         except A2EError as error:
             failure = error
         if repeatable(failure, safe=endpoint.safe):
-            outcome = await self._repeat(endpoint, path, body, failure)
+            outcome = await self._repeat(endpoint, path, body, permit, failure)
             if not isinstance(outcome, A2EError):
                 return outcome
             failure = outcome
         raise self._settle(endpoint, body, began, failure) from failure.__cause__
 
     async def _repeat(
-        self, endpoint: Endpoint[..., R], path: str, body: bytes | None, failure: A2EError
+        self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None, failure: A2EError
     ) -> R | A2EError:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.config.retry.patience
+        if permit is not None:
+            end, permit.used = min(end, permit.until), False
         for wait in waits(self.config.retry):
             asked = failure.retry_after if isinstance(failure, APIError) else None
             pause = max(wait, asked or 0.0)
@@ -169,7 +171,7 @@ class Transport:
             else:
                 await asyncio.sleep(pause)
             try:
-                return await self._send(endpoint, path, body)
+                return await self._send(endpoint, path, body, permit)
             except NotFoundError as error:
                 if endpoint.method == "DELETE":
                     return cast("R", None)  # an earlier try has removed it
@@ -180,9 +182,10 @@ class Transport:
                 break
         return failure
 
-    async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None) -> R:
+    async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None) -> R:
         pool = self.pool()
-        ticket = await pool.gate.enter(self.config.retry.patience)
+        entering = pool.gate.enter(self.config.retry.patience)
+        ticket = await (entering if permit is None else _in_time(entering, permit, endpoint.label))
         if ticket is None:
             raise _shut(pool, endpoint.label)
         try:
@@ -272,6 +275,17 @@ class Transport:
             request=sent,
             sent_at=at,
         )
+
+
+async def _in_time(entering: Coroutine[Any, Any, int | None], permit: Permit, label: str) -> int | None:
+    try:
+        async with asyncio.timeout_at(permit.until):
+            ticket = await entering
+    except TimeoutError:
+        text = "the deadline passed before it could be sent: nothing was started."
+        raise TransportTimeoutError(text, endpoint=label, sent=False) from None
+    permit.used = ticket is not None
+    return ticket
 
 
 def _slow_down(pool: Pool, ticket: int, error: APIError) -> None:

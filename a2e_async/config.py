@@ -48,6 +48,21 @@ class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline.")
 
 
+class WaitLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a task may stay where it is while somebody waits for it: seconds as we see it, None sets no bound."""
+
+    queue: float | None = None
+    """Until it is begun; then `QueueTimeoutError`."""
+    run: float | None = None
+    """From when it was first seen running until it is done; then `RunTimeoutError`."""
+    stall: float | None = None
+    """Without any change of its status word or of ``updated_at``; then `StallTimeoutError`."""
+
+    def __post_init__(self) -> None:
+        if not all(limit is None or limit > 0 for limit in (self.queue, self.run, self.stall)):
+            raise ConfigError("WaitLimits: queue, run and stall must be positive numbers of seconds.")
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one session asks of the service at once and in a second, on each event loop."""
 

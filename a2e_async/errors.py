@@ -23,6 +23,9 @@
     └── TaskError                       about one task
         ├── TaskFailedError             the service gave up on it
         └── TaskTimeoutError            we stopped waiting (also TimeoutError)
+            ├── QueueTimeoutError       ... since it was queued for too long
+            ├── RunTimeoutError         ... since it ran for too long
+            └── StallTimeoutError       ... since nothing moved for too long
 
 Each error pickles, names its endpoint, and says what is known about the money: ``spent`` is ``"no"``,
 ``"yes"`` or ``"unknown"``. ``retry_safe`` is true only where repeating the same call cannot pay twice.
@@ -236,6 +239,18 @@ class TaskFailedError(TaskError):
 
 class TaskTimeoutError(TaskError, TimeoutError):
     """The deadline passed first; the job itself goes on at the service and can be watched again."""
+
+
+class QueueTimeoutError(TaskTimeoutError):
+    """The task was not begun within `WaitLimits.queue`."""
+
+
+class RunTimeoutError(TaskTimeoutError):
+    """The task, once begun, was not done within `WaitLimits.run`."""
+
+
+class StallTimeoutError(TaskTimeoutError):
+    """Neither the task's status word nor its ``updated_at`` changed within `WaitLimits.stall`."""
 
 
 class ProvisionalEndpointWarning(UserWarning):

@@ -21,6 +21,10 @@ RATE = 20.0
 """Requests a second of one poller at the most, on average: what does not fit makes its rounds rarer."""
 GAP = 0.05
 """Seconds between two looks for waits whose time is up, at the least: many that end one by one share a look."""
+SLEPT = 5.0
+"""Seconds by which a timer may be late before the machine is taken to have been asleep."""
+LAST_LOOK = 15.0
+"""Seconds that a wait whose time ran out meanwhile has for one more reading."""
 _TRANSIENT = (TransportError, RateLimitError, ServerError, DecodeError)
 
 
@@ -114,8 +118,15 @@ class Poller(Generic[TaskT]):
     def _expire(self) -> None:
         # No timer for each wait: few last that long.
         now = max(self.loop.time(), self._limit)
+        # A machine that slept has not looked for as long: what has ended meanwhile must not be called late.
+        woken = now - self._limit > SLEPT
         for watch in [watch for watch in chain.from_iterable(self._watches.values()) if watch.until <= now]:
-            self._resolve(watch, None)
+            if woken:
+                watch.until = now + LAST_LOOK
+                self._schedule.put(watch, now)
+            else:
+                self._resolve(watch, None)
+        self._wake()
         soonest = min((watch.until for watch in chain.from_iterable(self._watches.values())), default=inf)
         self._set_limit(max(soonest, now + GAP))
 
@@ -191,6 +202,8 @@ class Poller(Generic[TaskT]):
                 self._free = max(self._free, now + (result.retry_after or 0.0))
         if not over:
             self._schedule.put(watch, self._schedule.plan(watch, self._base, now))
+            if watch.until < self._limit:
+                self._set_limit(watch.until)
         if news:
             self._resolve(watch, result)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 import msgspec
 
 from a2e_async._answer import Record
-from a2e_async._endpoint import Endpoint
+from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._transport import Transport
 from a2e_async._wire import Blueprint, Request, blueprint, media_of, refuse
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
@@ -103,12 +103,12 @@ class A2ESession:
         """Close the running loop's connections. Using the session again opens new ones."""
         await self._transport.aclose()
 
-    async def call(self, endpoint: Endpoint[..., R], request: Request) -> R:
+    async def call(self, endpoint: Endpoint[..., R], request: Request, permit: Permit | None = None) -> R:
         """Send any endpoint's request: check it, upload its local files, send it, decode the answer."""
         plan = blueprint(type(request))
         if refuse(request, plan, endpoint.label):
             request = await self._localized(request, plan)
-        return await self._transport.call(endpoint, request)
+        return await self._transport.call(endpoint, request, permit)
 
     async def prepare(self, endpoint: Endpoint[..., Any], request: Request) -> Request:
         """Check a request and upload its local files: what comes back can be sent as it is."""

@@ -4,20 +4,37 @@ import asyncio
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from a2e_async._answer import MODERATION_CODES
+from a2e_async._bounds import Bounds
 from a2e_async._endpoint import Caller
 from a2e_async._schedule import Watch
-from a2e_async.config import PollPolicy
-from a2e_async.errors import A2EError, ModerationError, RequestError, TaskFailedError, TaskTimeoutError
+from a2e_async.config import PollPolicy, WaitLimits
+from a2e_async.errors import (
+    A2EError,
+    ModerationError,
+    QueueTimeoutError,
+    RequestError,
+    RunTimeoutError,
+    StallTimeoutError,
+    TaskFailedError,
+    TaskTimeoutError,
+)
 from a2e_async.poller import poller_of
 from a2e_async.tasks import Handle, Task, TaskKind, TaskState, made_at
 
 TaskT = TypeVar("TaskT", bound=Task)
 
+_AFTER: dict[type[TaskTimeoutError], str] = {
+    TaskTimeoutError: "after",
+    QueueTimeoutError: "and not begun after",
+    RunTimeoutError: "after running for",
+    StallTimeoutError: "and unchanged for",
+}
 _ORDER = {TaskState.QUEUED: 0, TaskState.RUNNING: 1, TaskState.DONE: 2, TaskState.FAILED: 2}
 
 
@@ -37,15 +54,17 @@ class TaskWatcher(Generic[TaskT]):
     Awaiting raises `TaskFailedError` if the service gave up, `TaskTimeoutError` if ``deadline`` seconds (counted
     from the first wait) went by. Iterating ends with DONE or FAILED and raises only the latter. Cancelling a watcher
     cancels no job and harms no other watcher. ``every`` fixes the seconds between two readings; ``seen`` is a state
-    that was told before.
+    that was told before. ``limits`` bound single phases: each has its own kind of `TaskTimeoutError`.
     """
 
     __slots__ = (
         "__weakref__",
+        "_bounds",
         "_caller",
         "_end",
         "_every",
         "_kind",
+        "_limits",
         "_patience",
         "_policy",
         "_state",
@@ -65,12 +84,15 @@ class TaskWatcher(Generic[TaskT]):
         every: float | None = None,
         policy: PollPolicy | None = None,
         seen: TaskState | None = None,
+        limits: WaitLimits | None = None,
     ) -> None:
         self._caller, self._kind, self._every = caller, kind, every
         self._policy = policy or PollPolicy()
         for name, value in (("deadline", deadline), ("every", every)):
             if value is not None and not value > 0:
                 raise RequestError(f"must be a positive number of seconds, not {value!r}.", field=name)
+        self._limits = limits
+        self._bounds: Bounds | None = None
         self._patience = deadline or self._policy.deadline or kind.patience
         self.task: TaskT | None = None if isinstance(task, str) else task
         """The task as last read; None until it was."""
@@ -109,13 +131,14 @@ class TaskWatcher(Generic[TaskT]):
             poller = poller_of(self._caller, self._kind, self._policy)
             watch = self._take_watch(poller.loop.time(), final_only)
             try:
-                task = await poller.enter(watch, self._is_news)
+                is_news = self._is_news if self._bounds is None else partial(self._judge, self._bounds, watch)
+                while (task := await poller.enter(watch, is_news)) is None:
+                    self._check(max(poller.loop.time(), watch.until))
+                    watch.until = self._until
             finally:
                 self._watch = watch
                 if poller.leave(watch):
                     await poller.rest()
-            if task is None:
-                raise self._late()
         if final_only:
             self._state = task.state
             if task.state is TaskState.FAILED:
@@ -134,6 +157,11 @@ class TaskWatcher(Generic[TaskT]):
         # A reading from a stale replica may lie behind what was published.
         return state is not self._state and _ORDER.get(state, self._top) >= self._top
 
+    def _judge(self, bounds: Bounds, watch: Watch[TaskT], task: TaskT, final_only: bool) -> bool:  # noqa: FBT001 - as above
+        bounds.see(task, asyncio.get_running_loop().time())
+        watch.until = self._until
+        return self._is_news(task, final_only)
+
     def _take_watch(self, now: float, final_only: bool) -> Watch[TaskT]:  # noqa: FBT001 - as above
         # Whoever waits besides gets one of his own.
         watch: Watch[TaskT] | None = self._watch
@@ -143,15 +171,29 @@ class TaskWatcher(Generic[TaskT]):
             if self.task is not None and not self._policy.grace <= age <= self._kind.patience:
                 age = 0.0  # just started, whatever the clocks say
             last = 0.0 if self.task is None else now
-            watch = Watch(self.task_id, born=now - age, seen=last, until=self._end, every=self._every)
+            if self._limits is not None and self._bounds is None:
+                self._bounds = Bounds(self._limits, now)
+            watch = Watch(self.task_id, born=now - age, seen=last, until=self._until, every=self._every)
         if watch.final_only is not final_only:
             watch.final_only, watch.due = final_only, 0.0
         return watch
 
-    def _late(self) -> TaskTimeoutError:
+    @property
+    def _until(self) -> float:
+        return self._end if self._bounds is None else min(self._end, self._bounds.until)
+
+    def _check(self, now: float) -> None:
+        reached: tuple[type[TaskTimeoutError], float] | None = None
+        if now >= self._end:
+            reached = TaskTimeoutError, self._patience
+        elif self._bounds is not None:
+            reached = self._bounds.late(now)
+        if reached is None:
+            return
+        error, limit = reached
         seen = f"still {self.task.state} ({self.task.status!r})" if self.task else "never seen"
-        return TaskTimeoutError(
-            f"{self._kind.name} {self.task_id} is {seen} after {self._patience:g} s. The job goes on at the service: "
+        raise error(
+            f"{self._kind.name} {self.task_id} is {seen} {_AFTER[error]} {limit:g} s. The job goes on at the service: "
             f"watch it again with a2e.watch({self._kind.name.upper()}, {self.task_id!r}).",
             task_id=self.task_id,
             task=self.task,
