@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from a2e_async.groups.face_swap import FACE_SWAP, FACE_SWAP_PREVIEW
     from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO
     from a2e_async.groups.voices import VOICE_CLONE
+    from a2e_async.job import Job
     from a2e_async.outcomes import BatchStatus, Outcome
     from a2e_async.session import A2ESession
     from a2e_async.tasks import Task, TaskKind, TaskState
@@ -68,6 +69,7 @@ __all__ = [
     "FACE_SWAP_PREVIEW",
     "IMAGE_TO_VIDEO",
     "InsufficientCoinsError",
+    "Job",
     "JournalError",
     "Limits",
     "ModerationError",
@@ -114,6 +116,7 @@ _MODULES = (
     "groups.avatars",
     "groups.avatar_videos",
     "watcher",
+    "job",
     "session",
     "outcomes",
     "webhooks",

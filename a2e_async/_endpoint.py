@@ -46,16 +46,17 @@ class Permit(msgspec.Struct):
 class Caller(Protocol):
     """What a group needs of a session."""
 
-    async def call(self, endpoint: "Endpoint[..., R]", request: Request, permit: Permit | None = None) -> R:
-        """Send one request and return the typed answer; raise an `A2EError` where there is none.
-
-        After the permit's time nothing is sent any more: `TransportTimeoutError`.
-        """
+    async def call(self, endpoint: "Endpoint[..., R]", request: Request) -> R:
+        """Send one request and return the typed answer; raise an `A2EError` where there is none."""
         ...
 
 
 class Agent(Caller, Protocol):
     """What a job needs of a session."""
+
+    async def call(self, endpoint: "Endpoint[..., R]", request: Request, permit: Permit | None = None) -> R:
+        """Send one request, as a `Caller` does, but nothing after the permit's time: `TransportTimeoutError`."""
+        ...
 
     async def prepare(self, endpoint: "Endpoint[..., Any]", request: Request) -> Request:
         """Check a request and upload its local files; raise `RequestError` for what the service would not take."""
@@ -141,6 +142,11 @@ class Endpoint(Generic[P, R]):
         method.__doc__ = f"{self.label}\n\n{inspect.getdoc(self.request) or ''}"
         cast("Any", method).__signature__ = self.signature(bound=False)
         return method
+
+    @property
+    def lookout(self) -> str:
+        """Where a task shows that this started, if its answer was lost."""
+        return f"{self.noun}.records()" if self.listed else "account.history() (this group has no records)"
 
     def signature(self, *, bound: bool = True) -> inspect.Signature:
         """Return the request's own signature, as `help` and editors show it."""

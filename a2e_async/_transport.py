@@ -267,10 +267,9 @@ class Transport:
         sent: dict[str, Any] = msgspec.json.decode(body or b"{}")
         sent.pop("webhook_token", None)
         at = datetime.fromtimestamp(began, UTC).isoformat(timespec="milliseconds")
-        where = f"{endpoint.noun}.records()" if endpoint.listed else "account.history() (this group has no records)"
         return SubmissionUncertainError(
             f"sent at {at}, but no readable answer came ({failure.message}) The task may exist and may have cost "
-            f"coins, so it was not sent again. Look in {where}, from that time on, for {sent}",
+            f"coins, so it was not sent again. Look in {endpoint.lookout}, from that time on, for {sent}",
             endpoint=endpoint.label,
             request=sent,
             sent_at=at,

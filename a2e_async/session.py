@@ -10,9 +10,10 @@ import msgspec
 
 from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint, Permit
+from a2e_async._parting import OnCancel
 from a2e_async._transport import Transport
 from a2e_async._wire import Blueprint, Request, blueprint, media_of, refuse
-from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
+from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
 from a2e_async.files import Files
 from a2e_async.groups.account import Account
 from a2e_async.groups.avatar_videos import AvatarVideos
@@ -25,6 +26,7 @@ from a2e_async.groups.image_to_video import ImageToVideo
 from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.tokens import Tokens
 from a2e_async.groups.voices import Voices
+from a2e_async.job import Job
 from a2e_async.tasks import KINDS, Handle, Task, TaskKind, TaskState, kind_of
 from a2e_async.watcher import TaskWatcher
 
@@ -145,7 +147,12 @@ class A2ESession:
 
     @overload
     def watch(
-        self, task: TaskT, *, deadline: float | None = None, every: float | None = None
+        self,
+        task: TaskT,
+        *,
+        deadline: float | None = None,
+        every: float | None = None,
+        limits: WaitLimits | None = None,
     ) -> TaskWatcher[TaskT]: ...
     @overload
     def watch(
@@ -155,6 +162,7 @@ class A2ESession:
         *,
         deadline: float | None = None,
         every: float | None = None,
+        limits: WaitLimits | None = None,
     ) -> TaskWatcher[TaskT]: ...
     def watch(
         self,
@@ -163,15 +171,17 @@ class A2ESession:
         *,
         deadline: float | None = None,
         every: float | None = None,
+        limits: WaitLimits | None = None,
     ) -> TaskWatcher[TaskT]:
         """Watch a task, or a kind and an id: iterate for transitions, or await for the finished task.
 
         ``deadline`` is in seconds from the first wait on; without one the policy's, else the kind's patience holds.
-        ``every`` fixes the seconds between readings, instead of what was learnt of the kind.
+        ``every`` fixes the seconds between readings, instead of what was learnt of the kind. ``limits`` bound the
+        single phases.
         """
-        if isinstance(task, TaskKind):
-            return TaskWatcher(self, task, task_id, deadline=deadline, every=every, policy=self.config.poll)
-        return TaskWatcher(self, kind_of(task), task, deadline=deadline, every=every, policy=self.config.poll)
+        kind, what = (task, task_id) if isinstance(task, TaskKind) else (kind_of(task), task)
+        policy = self.config.poll
+        return TaskWatcher(self, kind, what, deadline=deadline, every=every, policy=policy, limits=limits)
 
     def take_up(self, handle: str | bytes) -> TaskWatcher[Any]:
         """Go on watching what `Task.handle` or `TaskWatcher.handle` wrote down, in whatever process.
@@ -188,6 +198,20 @@ class A2ESession:
         Cancelling this cancels no job.
         """
         return await self.watch(await self.call(kind.start, kind.start.request(*args, **kwargs)))
+
+    def job(
+        self,
+        *,
+        deadline: float | None = None,
+        limits: WaitLimits | None = None,
+        on_cancel: OnCancel = "detach",
+    ) -> Job:
+        """Do one job, or a few, under one deadline, from the upload to the saved result: ``async with a2e.job(...)``.
+
+        ``deadline`` is in seconds. ``on_cancel="remove"`` takes back what is still queued when the block is cancelled
+        or left by an exception; see `Job`.
+        """
+        return Job(self, self.files, self.config.poll, deadline=deadline, limits=limits, on_cancel=on_cancel)
 
     def batch(  # noqa: PLR0913 - settings, all optional
         self,

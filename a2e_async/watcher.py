@@ -191,14 +191,25 @@ class TaskWatcher(Generic[TaskT]):
         if reached is None:
             return
         error, limit = reached
-        seen = f"still {self.task.state} ({self.task.status!r})" if self.task else "never seen"
-        raise error(
-            f"{self._kind.name} {self.task_id} is {seen} {_AFTER[error]} {limit:g} s. The job goes on at the service: "
-            f"watch it again with a2e.watch({self._kind.name.upper()}, {self.task_id!r}).",
-            task_id=self.task_id,
-            task=self.task,
-            endpoint=self._kind.detail.label,
-        )
+        raise timed_out(self._kind, self.task_id, self.task, f"{_AFTER[error]} {limit:g} s", error)
+
+
+def timed_out(
+    kind: TaskKind[..., TaskT],
+    task_id: str,
+    task: TaskT | None,
+    when: str,
+    error: type[TaskTimeoutError] = TaskTimeoutError,
+) -> TaskTimeoutError:
+    """Say as an error that a task is not waited for any longer."""
+    seen = f"still {task.state} ({task.status!r})" if task else "never seen"
+    return error(
+        f"{kind.name} {task_id} is {seen} {when}. The job goes on at the service: "
+        f"watch it again with a2e.watch({kind.name.upper()}, {task_id!r}).",
+        task_id=task_id,
+        task=task,
+        endpoint=kind.detail.label,
+    )
 
 
 def age_of(task_id: str) -> float:

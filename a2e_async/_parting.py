@@ -1,0 +1,65 @@
+"""What becomes of tasks at the service when whoever started them goes away."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import anyio
+
+from a2e_async._endpoint import Caller
+from a2e_async._wire import ById
+from a2e_async.errors import A2EError, RequestError
+from a2e_async.tasks import TaskKind, TaskState
+
+OnCancel = Literal["detach", "remove"]
+"""``detach`` leaves tasks alone; ``remove`` takes back those that are still queued, which the service refunds."""
+
+PARTING = 5.0
+"""Seconds that whoever is cancelled may still take to remove what is queued."""
+_AT_ONCE = 8
+log = logging.getLogger("a2e_async")
+
+
+def checked(on_cancel: OnCancel) -> OnCancel:
+    """Raise RequestError for what is no such policy."""
+    if on_cancel not in {"detach", "remove"}:
+        raise RequestError(f"takes 'detach' and 'remove', not {on_cancel!r}.", field="on_cancel")
+    return on_cancel
+
+
+async def take_back(
+    caller: Caller, kind: TaskKind[..., Any], ids: Iterable[str], seconds: float | None = None
+) -> list[str]:
+    """Remove the tasks that are still queued, and return their ids; each is logged.
+
+    With ``seconds`` it is shielded from cancellation, and given up after them.
+    """
+    removed: list[str] = []
+    rest = iter(ids)
+
+    async def work() -> None:
+        for task_id in rest:
+            if await _remove(caller, kind, task_id):
+                removed.append(task_id)
+                log.info("Took back %s %s, which was still queued.", kind.name, task_id)
+            else:
+                log.info("Left %s %s alone: it goes on, or has ended.", kind.name, task_id)
+
+    with anyio.move_on_after(seconds, shield=seconds is not None):
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    return removed
+
+
+async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> bool:
+    if kind.remove is None:
+        return False
+    try:
+        # One that has ended would lose its result, and not be refunded.
+        task = await caller.call(kind.detail, ById(id=task_id))
+        if task.state is not TaskState.QUEUED:
+            return False
+        await caller.call(kind.remove, ById(id=task_id))
+    except A2EError:
+        return False
+    return True
