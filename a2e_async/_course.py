@@ -15,11 +15,12 @@ import anyio
 import msgspec
 
 from a2e_async._budget import Budget
+from a2e_async._deadline import DOWNLOADING, in_time
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import freeze
 from a2e_async._submit import Draft, Started, Submitter, uncertain
 from a2e_async._wire import Request
-from a2e_async.config import PollPolicy
+from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import (
     A2EError,
     AuthenticationError,
@@ -45,6 +46,7 @@ TaskT = TypeVar("TaskT", bound=Task)
 _HOPELESS = (AuthenticationError, PermissionDeniedError, InsufficientCoinsError, BatchStoppedError)
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$')
 _LONGEST = 200
+_MOMENT = 1e-3
 
 
 class _Track(msgspec.Struct, Generic[TaskT]):
@@ -74,12 +76,13 @@ class Course(Generic[TaskT]):
         files: Files,
         out: str | None,
         deadline: float | None,
+        limits: WaitLimits | None,
         policy: PollPolicy,
         retry: Collection[TaskState],
     ) -> None:
         self._agent, self._kind, self._submitter, self._budget = agent, kind, submitter, budget
         self._journal, self._files, self._out = journal, files, out
-        self._deadline, self._policy, self._retry = deadline, policy, retry
+        self._deadline, self._limits, self._policy, self._retry = deadline, limits, policy, retry
         self._turns: dict[str, asyncio.Event] = {}
         self.running: dict[str, Started[TaskT]] = {}
         """What is being watched, by task id."""
@@ -124,15 +127,17 @@ class Course(Generic[TaskT]):
             raise item.request
         draft = self._draft(item, item.request)
         track.key = draft.key
+        end = None if self._deadline is None else asyncio.get_running_loop().time() + self._deadline
         async with self._turn(draft.key):
             entry = await self._journal.find(draft.key) if self._journal else None
             track.job = entry.id if entry else 0
             if entry is None or not self._recall(entry, draft, track):
-                track.started = started = await self._start(entry, draft)
+                track.started = started = await self._start(entry, draft, end)
                 track.job, track.at, track.twins = started.job, started.at, started.twins
-                await self._watch(track, started)
+                await self._watch(track, started, end)
             if self._out and track.task is not None and track.state is TaskState.DONE:
-                await self._save(track, track.task, self._out)
+                async with in_time(end, DOWNLOADING, "GET result"):
+                    await self._save(track, track.task, self._out)
 
     def _draft(self, item: Item, request: Request) -> Draft:
         frozen = freeze(request) if self._journal else b""
@@ -201,18 +206,21 @@ class Course(Generic[TaskT]):
                 pass
         return None
 
-    async def _start(self, entry: Entry | None, draft: Draft) -> Started[TaskT]:
+    async def _start(self, entry: Entry | None, draft: Draft, end: float | None) -> Started[TaskT]:
         if entry is not None and entry.phase == Phase.SENT:
             paid = entry.price if entry.coins is None else entry.coins
             return Started(entry.task_id, entry.id, paid, entry.intended, entry.twins)
         if entry is not None and entry.phase == Phase.SENDING:
-            started = await self._submitter.resolve(entry)
+            started = await self._submitter.resolve(entry, end)
             if started is not None:
                 return started
-        return await self._submitter.submit(draft)
+        return await self._submitter.submit(draft, end)
 
-    async def _watch(self, track: _Track[TaskT], started: Started[TaskT]) -> None:
-        watcher = TaskWatcher(self._agent, self._kind, started.task, deadline=self._deadline, policy=self._policy)
+    async def _watch(self, track: _Track[TaskT], started: Started[TaskT], end: float | None) -> None:
+        left = None if end is None else max(end - asyncio.get_running_loop().time(), _MOMENT)
+        watcher = TaskWatcher(
+            self._agent, self._kind, started.task, deadline=left, policy=self._policy, limits=self._limits
+        )
         self.running[watcher.task_id] = started
         track.coins = started.paid
         try:

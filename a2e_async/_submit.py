@@ -4,12 +4,14 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from a2e_async._budget import Budget, Hold
-from a2e_async._endpoint import Agent
+from a2e_async._deadline import NOTHING, in_time
+from a2e_async._endpoint import Agent, Permit
 from a2e_async._limits import Pace
 from a2e_async._reconcile import GIVE_UP, Reconciler, UnprovableError, new_tag
 from a2e_async._wire import Request, encode
@@ -108,14 +110,17 @@ class Submitter(Generic[TaskT]):
                     self._idle.clear()
                     await self._idle.wait()
 
-    async def submit(self, draft: Draft) -> Started[TaskT]:
-        """Make a job a task. Raises what the start raises, `BudgetExceededError`, `JournalError`."""
+    async def submit(self, draft: Draft, end: float | None = None) -> Started[TaskT]:
+        """Make a job a task. Raises what the start raises, `BudgetExceededError`, `JournalError`.
+
+        Nothing is sent after ``end``, a time of the loop's, and no doubt is looked into; what is under way is not cut.
+        """
         for _ in range(_TRIES):
-            outcome, hold = await self._until_sent(draft)
+            outcome, hold = await self._until_sent(draft, end)
             if isinstance(outcome, Started):
                 return outcome
             try:
-                started = await self.resolve(outcome)
+                started = await self.resolve(outcome, end)
             finally:
                 self._budget.settle(hold)
             if started is not None:
@@ -126,13 +131,16 @@ class Submitter(Generic[TaskT]):
             retry_safe=True,
         )
 
-    async def _until_sent(self, draft: Draft) -> tuple[Started[TaskT] | Entry, Hold]:
+    async def _until_sent(self, draft: Draft, end: float | None) -> tuple[Started[TaskT] | Entry, Hold]:
         """Submit, however long the service or the network will not have it: nothing was started by such a try."""
         while True:
             try:
-                sent = await self._once(draft)
+                sent = await self._once(draft, end)
             except (RateLimitError, ServerError, TransportError) as error:
-                await self._wait_out(error)
+                if end is not None and asyncio.get_running_loop().time() >= end:
+                    raise
+                async with in_time(end, f"{NOTHING} ({error})", self._kind.start.label):
+                    await self._wait_out(error)
             else:
                 self._reached, self._down = True, None
                 return sent
@@ -150,14 +158,17 @@ class Submitter(Generic[TaskT]):
                 await self._halted.wait()
         await self._go()
 
-    async def resolve(self, entry: Entry) -> Started[TaskT] | None:
+    async def resolve(self, entry: Entry, end: float | None = None) -> Started[TaskT] | None:
         """Find out what became of a submission; None if it certainly came to nothing."""
         journal, start = self._journal, self._kind.start
         if journal is None:
             raise JournalError("nothing is known of it without a journal.")
         try:
             doubted = entry.doubted or time.time()
-            tasks = await self._reconciler.find(entry.tag or "", entry.intended, doubted, entry.anchor)
+            async with asyncio.timeout_at(end):
+                tasks = await self._reconciler.find(entry.tag or "", entry.intended, doubted, entry.anchor)
+        except TimeoutError:
+            raise uncertain(entry, start.label, "the deadline passed before its task could be looked for") from None
         except UnprovableError as why:
             if why.lasting:
                 await journal.ended(entry.id, Phase.UNCERTAIN, None)
@@ -175,8 +186,12 @@ class Submitter(Generic[TaskT]):
         await journal.adopted(entry.id, first.id, first.coins, twins, lost)
         return Started(first, entry.id, paid, entry.intended, twins)
 
-    async def _once(self, draft: Draft) -> tuple[Started[TaskT] | Entry, Hold]:
+    async def _once(self, draft: Draft, end: float | None) -> tuple[Started[TaskT] | Entry, Hold]:
         """Submit once; the hold of one in doubt is not settled yet."""
+        async with in_time(end, NOTHING, self._kind.start.label) as limit:
+            return await self._by(draft, limit)
+
+    async def _by(self, draft: Draft, limit: asyncio.Timeout) -> tuple[Started[TaskT] | Entry, Hold]:
         prepared = await self._prepare(draft.request)
         async with self._slots:
             await self._go()
@@ -186,7 +201,9 @@ class Submitter(Generic[TaskT]):
             hold = await self._reserve(prepared)
             try:
                 await self._go()
-                outcome = await self._send(draft, prepared, hold, anchor)
+                permit = Permit(limit.when() or inf)
+                limit.reschedule(None)  # from here on what is cut short may have been paid for
+                outcome = await self._send(draft, prepared, hold, anchor, permit)
             except BaseException:
                 self._budget.settle(hold)
                 raise
@@ -225,7 +242,9 @@ class Submitter(Generic[TaskT]):
                 return hold
             self._budget.settle(hold)
 
-    async def _send(self, draft: Draft, request: Request, hold: Hold, anchor: str | None) -> Started[TaskT] | Entry:
+    async def _send(
+        self, draft: Draft, request: Request, hold: Hold, anchor: str | None, permit: Permit
+    ) -> Started[TaskT] | Entry:
         tag = new_tag() if self._journal and self._kind.tag else None
         at, job = time.time(), 0
         self._busy += 1
@@ -234,7 +253,7 @@ class Submitter(Generic[TaskT]):
                 job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, hold.price, anchor=anchor)
             hold.cost = None
             try:
-                task = await self._agent.call(self._kind.start, self._tagged(request, tag))
+                task = await self._agent.call(self._kind.start, self._tagged(request, tag), permit)
             except SubmissionUncertainError:
                 if self._journal is None:
                     raise

@@ -13,11 +13,11 @@ from a2e_async._course import Course
 from a2e_async._durations import KEPT, durations_of, took
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import thaw
+from a2e_async._parting import PARTING, OnCancel, checked, take_back
 from a2e_async._reconcile import Reconciler
 from a2e_async._submit import Started, Submitter
-from a2e_async._wire import ById
-from a2e_async.config import SessionConfig
-from a2e_async.errors import A2EError, BatchStoppedError, JournalError, RequestError
+from a2e_async.config import SessionConfig, WaitLimits
+from a2e_async.errors import BatchStoppedError, JournalError, RequestError
 from a2e_async.files import Files
 from a2e_async.jobs import Item, Jobs, items
 from a2e_async.journal import Journal
@@ -29,7 +29,6 @@ Results = asyncio.Queue[Outcome[TaskT] | Exception | None]
 
 _ENOUGH = 20
 _FAREWELL = 0.5
-_AT_ONCE = 8
 _MOMENT = 4
 
 
@@ -57,6 +56,8 @@ class Batch(Generic[TaskT]):
         out: str | PathLike[str] | None = None,
         retry: Collection[TaskState | str] = (),
         rekey: bool = False,
+        limits: WaitLimits | None = None,
+        on_cancel: OnCancel = "detach",
     ) -> None:
         positive = {"max_in_flight": max_in_flight, "rate": rate, "deadline": deadline, "max_failed": max_failed}
         for field, value in positive.items():
@@ -67,6 +68,7 @@ class Batch(Generic[TaskT]):
         self._out = None if out is None else _pattern(fspath(out))
         self._retry = {_again(word) for word in retry}
         self._agent, self._kind, self._files, self._config = agent, kind, files, config
+        self._limits, self._on_cancel = limits, checked(on_cancel)
         self._path, self._name, self._rekey = journal, name, rekey
         self._max, self._rate, self._deadline = max_in_flight, rate, deadline
         self._max_coins, self._max_failed = max_coins, max_failed
@@ -74,6 +76,8 @@ class Batch(Generic[TaskT]):
         self._crew: asyncio.Task[None] | None = None
         self._ending = asyncio.Lock()
         self._left: dict[str, Started[TaskT]] = {}
+        self.removed: list[str] = []
+        """Ids of the tasks that were taken back, still queued."""
         self._cancelled = False
         self._ended = self._failed = 0
         self._furnish(0.0)
@@ -101,6 +105,7 @@ class Batch(Generic[TaskT]):
             files=self._files,
             out=self._out,
             deadline=self._deadline,
+            limits=self._limits,
             policy=config.poll,
             retry=self._retry,
         )
@@ -175,32 +180,20 @@ class Batch(Generic[TaskT]):
         """
         self._cancelled = True
         self._submitter.stop(BatchStoppedError("the batch was cancelled."))
+        before = len(self.removed)
         await self._end()
-        if not remove:
-            return 0
-        running, self._left = self._left, {}
-        slots = asyncio.Semaphore(_AT_ONCE)
-        taken = await asyncio.gather(*(self._take_back(task_id, slots) for task_id in running))
-        for started, gone in zip(running.values(), taken, strict=True):
-            if gone:
-                self._budget.correct(-started.paid)
-                if self._journal:
-                    await self._journal.withdrawn(started.job)
-        return sum(taken)
+        if remove:
+            await self._take_back(None)
+        return len(self.removed) - before
 
-    async def _take_back(self, task_id: str, slots: asyncio.Semaphore) -> bool:
-        if self._kind.remove is None:
-            return False
-        async with slots:
-            try:
-                # One that has ended would lose its result, and not be refunded.
-                task = await self._agent.call(self._kind.detail, ById(id=task_id))
-                if task.state is not TaskState.QUEUED:
-                    return False
-                await self._agent.call(self._kind.remove, ById(id=task_id))
-            except A2EError:
-                return False
-        return True
+    async def _take_back(self, seconds: float | None) -> None:
+        running, self._left = self._left, {}
+        removed = await take_back(self._agent, self._kind, running, seconds)
+        self.removed += removed
+        for started in map(running.__getitem__, removed):
+            self._budget.correct(-started.paid)
+            if self._journal:
+                await self._journal.withdrawn(started.job)
 
     async def _unfinished(self) -> AsyncGenerator[Item]:
         if self._journal is None:
@@ -306,6 +299,8 @@ class Batch(Generic[TaskT]):
             finally:
                 self._crew = None
                 self._submitter.free.set()
+                if self._on_cancel == "remove":
+                    await self._take_back(PARTING)
 
     async def _dismiss(self, crew: asyncio.Task[None]) -> None:
         self._left = {}

@@ -1,7 +1,6 @@
 """A job from its local files to its result on disk, under one deadline; and what becomes of it if it is cut short."""
 
 import asyncio
-from collections.abc import Coroutine
 from math import inf
 from os import PathLike
 from pathlib import Path
@@ -10,18 +9,18 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 
+from a2e_async._deadline import DOWNLOADING, NOTHING, in_time
 from a2e_async._download import Progress
 from a2e_async._endpoint import Agent, Permit
 from a2e_async._parting import PARTING, OnCancel, checked, take_back
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
-from a2e_async.errors import RequestError, TransportTimeoutError
+from a2e_async.errors import RequestError
 from a2e_async.files import Files
 from a2e_async.tasks import Task, TaskKind, kind_of
 from a2e_async.watcher import TaskWatcher, timed_out
 
 P = ParamSpec("P")
-T = TypeVar("T")
 TaskT = TypeVar("TaskT", bound=Task)
 
 FAREWELL = 2.0
@@ -90,7 +89,8 @@ class Job:
     async def submit(self, kind: TaskKind[..., TaskT], request: Request) -> TaskT:
         """Upload what is local, and start a task from its request."""
         label = kind.start.label
-        prepared = await self._in_time(self._agent.prepare(kind.start, request), "before anything was started", label)
+        async with in_time(self._end, NOTHING, label):
+            prepared = await self._agent.prepare(kind.start, request)
         permit = Permit(self._end)
         sending = asyncio.ensure_future(self._agent.call(kind.start, prepared, permit))
         try:
@@ -129,13 +129,13 @@ class Job:
         on_progress: Progress | None = None,
     ) -> Path:
         """Download a result, as `Files.save` does."""
-        saving = self._files.save(source, to, max_bytes=max_bytes, on_progress=on_progress)
-        return await self._in_time(saving, "while the result was downloaded; it stays at the service", "GET result")
+        async with in_time(self._end, DOWNLOADING, "GET result"):
+            return await self._files.save(source, to, max_bytes=max_bytes, on_progress=on_progress)
 
     async def upload(self, path: str | PathLike[str], *, on_progress: Progress | None = None) -> str:
         """Upload a file and return its public URL, as `Files.upload` does."""
-        uploading = self._files.upload(path, on_progress=on_progress)
-        return await self._in_time(uploading, "while a file was uploaded", "PUT upload")
+        async with in_time(self._end, NOTHING, "PUT upload"):
+            return await self._files.upload(path, on_progress=on_progress)
 
     async def _part(
         self,
@@ -162,15 +162,3 @@ class Job:
         else:
             task = sending.result()
             self._started[task.id] = task
-
-    async def _in_time(self, work: Coroutine[Any, Any, T], when: str, label: str) -> T:
-        limit = asyncio.timeout_at(None if self._end == inf else self._end)
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        late = TransportTimeoutError(f"the deadline of {self._deadline:g} s passed {when}.", endpoint=label)
-        late.retry_safe = True
-        raise late

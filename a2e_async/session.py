@@ -227,16 +227,20 @@ class A2ESession:
         out: str | PathLike[str] | None = None,
         retry: Collection[TaskState | str] = (),
         rekey: bool = False,
+        limits: WaitLimits | None = None,
+        on_cancel: OnCancel = "detach",
     ) -> "Batch[TaskT]":
         """Run many jobs of one kind, each paid for once; see `Batch`. Raises `RequestError` for what makes no sense.
 
         ``journal``: file that lets the batch be taken up again, also after a crash; one file may hold several, told
         apart by ``name``. ``max_in_flight``: jobs between being taken up and their outcome handed over. ``rate``:
-        submissions a second. ``deadline``: seconds that each task is waited for. ``max_coins``: what the whole batch,
-        earlier runs included, may spend. ``max_failed``: share of jobs, 0 to 1, whose failure stops submission.
-        ``out``: where results are saved, with ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED` and
-        `TaskState.UNCERTAIN` ends in the journal to be paid for anew; what moderation refused never is. ``rekey``: the
-        journal is of this account, although its key has changed.
+        submissions a second. ``deadline``: seconds for each job, from being taken up to its saved result; ``limits``
+        bound the phases of its task. ``max_coins``: what the whole batch, earlier runs included, may spend.
+        ``max_failed``: share of jobs, 0 to 1, whose failure stops submission. ``out``: where results are saved, with
+        ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED` and `TaskState.UNCERTAIN` ends in the journal to be
+        paid for anew; what moderation refused never is. ``rekey``: the journal is of this account, although its key has
+        changed. ``on_cancel="remove"``: when `Batch.run` is cancelled or left early, what is still queued is taken
+        back, within five seconds.
         """
         from a2e_async.batch import Batch  # noqa: PLC0415 - brings SQLite, which few scripts need
 
@@ -255,4 +259,6 @@ class A2ESession:
             out=out,
             retry=retry,
             rekey=rekey,
+            limits=limits,
+            on_cancel=on_cancel,
         )

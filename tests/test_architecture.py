@@ -46,8 +46,9 @@ ALLOWED = {
     "webhooks": "poller _endpoint errors",
     "_download": "_transport _retry errors",
     "files": "_download _sniff _transport _retry _endpoint _wire tasks groups.account errors",
+    "_deadline": "errors",
     "_parting": "tasks _endpoint _wire errors",
-    "job": "_parting _download files watcher tasks _endpoint _wire config errors",
+    "job": "_deadline _parting _download files watcher tasks _endpoint _wire config errors",
     "outcomes": "tasks",
     "_frozen": "_fields _wire tasks",
     "_writer": "errors",
@@ -55,10 +56,11 @@ ALLOWED = {
     "journal": "_lock _writer errors",
     "_budget": "errors",
     "_reconcile": "tasks _endpoint config errors",
-    "_submit": "_budget _reconcile journal tasks groups.account _limits _endpoint _wire errors",
-    "_course": "_submit _budget _frozen journal jobs outcomes watcher files tasks _endpoint _wire config errors",
-    "batch": "_course _durations _submit _budget _reconcile _frozen journal jobs outcomes files tasks _endpoint _wire "
-    "config errors",
+    "_submit": "_deadline _budget _reconcile journal tasks groups.account _limits _endpoint _wire errors",
+    "_course": "_deadline _submit _budget _frozen journal jobs outcomes watcher files tasks _endpoint _wire config "
+    "errors",
+    "batch": "_parting _course _durations _submit _budget _reconcile _frozen journal jobs outcomes files tasks "
+    "_endpoint config errors",
     "session": "_* batch config errors files groups.* job poller tasks watcher",
     "": "_version errors config tasks groups.* outcomes watcher job webhooks batch session",
     "sandbox": "sandbox.*",
