@@ -1,7 +1,6 @@
 """What becomes of tasks at the service when whoever started them goes away."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ import anyio
 from a2e_async._endpoint import Caller
 from a2e_async._wire import ById
 from a2e_async.errors import A2EError, RequestError
-from a2e_async.tasks import TaskKind, TaskState
+from a2e_async.tasks import Task, TaskKind, TaskState, kind_of, log
 
 OnCancel = Literal["detach", "remove"]
 """``detach`` leaves tasks alone; ``remove`` takes back those that are still queued, which the service refunds."""
@@ -18,7 +17,6 @@ OnCancel = Literal["detach", "remove"]
 PARTING = 5.0
 """Seconds that whoever is cancelled may still take to remove what is queued."""
 _AT_ONCE = 8
-log = logging.getLogger("a2e_async")
 
 
 def checked(on_cancel: OnCancel) -> OnCancel:
@@ -44,11 +42,17 @@ async def take_back(
                 removed.append(task_id)
                 log.info("Took back %s %s, which was still queued.", kind.name, task_id)
             else:
-                log.info("Left %s %s alone: it goes on, or has ended.", kind.name, task_id)
+                log.info("Left %s %s, which is not queued any more.", kind.name, task_id)
 
     with anyio.move_on_after(seconds, shield=seconds is not None):
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
     return removed
+
+
+def leave(tasks: Iterable[Task]) -> None:
+    """Log the tasks that nobody waits for any more."""
+    for task in tasks:
+        log.info("Left %s %s, which goes on at the service.", kind_of(task).name, task.id)
 
 
 async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> bool:

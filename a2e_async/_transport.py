@@ -156,15 +156,15 @@ class Transport:
     ) -> R | A2EError:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.config.retry.patience
+        allowed = f"RetryPolicy.patience ({self.config.retry.patience:g} s)"
         if permit is not None:
-            end, permit.used = min(end, permit.until), False
+            permit.used = False
+            end, allowed = min((end, allowed), (permit.until, "the deadline"))
         for wait in waits(self.config.retry):
             asked = failure.retry_after if isinstance(failure, APIError) else None
             pause = max(wait, asked or 0.0)
             if loop.time() + pause > end:
-                if asked:
-                    patience = self.config.retry.patience
-                    failure.args = (f"{failure}, longer than RetryPolicy.patience ({patience:g} s) allows",)
+                failure.args = (f"{failure}, longer than {allowed} allows",) if asked else failure.args
                 break
             if asked is not None or isinstance(failure, RateLimitError):
                 self.pool().gate.hold(pause)

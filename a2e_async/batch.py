@@ -214,7 +214,7 @@ class Batch(Generic[TaskT]):
         room = asyncio.Semaphore(self._max)
         crew = asyncio.create_task(self._work(source, room, results), name=f"a2e-batch-{self._kind.name}")
         crew.add_done_callback(lambda _: results.put_nowait(None))
-        self._crew = crew
+        self._crew, self._left = crew, {}
         try:
             while (result := await results.get()) is not None:
                 if isinstance(result, Exception):
@@ -278,6 +278,7 @@ class Batch(Generic[TaskT]):
             # All else is cancelled next, and what is paid for should be known by then.
             self._submitter.free.clear()
             await self._submitter.finish(_FAREWELL)
+            self._left = dict(self._course.running)
             raise
 
     def _tally(self, outcome: Outcome[TaskT]) -> None:
@@ -303,7 +304,6 @@ class Batch(Generic[TaskT]):
                     await self._take_back(PARTING)
 
     async def _dismiss(self, crew: asyncio.Task[None]) -> None:
-        self._left = {}
         if crew.done():
             return
         self._submitter.free.clear()

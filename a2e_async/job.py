@@ -12,12 +12,12 @@ import anyio
 from a2e_async._deadline import DOWNLOADING, NOTHING, in_time
 from a2e_async._download import Progress
 from a2e_async._endpoint import Agent, Permit
-from a2e_async._parting import PARTING, OnCancel, checked, take_back
+from a2e_async._parting import PARTING, OnCancel, checked, leave, take_back
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import RequestError
 from a2e_async.files import Files
-from a2e_async.tasks import Task, TaskKind, kind_of
+from a2e_async.tasks import Task, TaskKind, kind_of, log
 from a2e_async.watcher import TaskWatcher, timed_out
 
 P = ParamSpec("P")
@@ -33,8 +33,8 @@ class Job:
     Uploads and downloads are cut short then, waits end with `TaskTimeoutError`, and nothing more is sent. A paid
     request that is under way is not cut short, as nobody would know what became of it. If the block is cancelled, or
     left by an exception, ``on_cancel`` says what becomes of the tasks started in it that have not ended: ``"detach"``
-    leaves them alone, ``"remove"`` takes back what is still queued, within five seconds; a note on the exception and
-    the lists `removed` and `left` tell which.
+    leaves them alone, ``"remove"`` takes back what is still queued, within five seconds; a note on the exception,
+    the log, and the lists `removed` and `left` tell which.
     """
 
     def __init__(  # noqa: PLR0913 - the first three are the session's
@@ -74,8 +74,12 @@ class Job:
                 ids = [task.id for task in goes_on if kind_of(task) is found]
                 self.removed += await take_back(self._agent, found, ids, PARTING)
         self.left = [task.id for task in goes_on if task.id not in self.removed]
+        if error is None:
+            return
+        if self._on_cancel == "detach":
+            leave(goes_on)
         for word, ids in (("Taken back, as still queued", self.removed), ("Goes on at the service", self.left)):
-            if error is not None and ids:
+            if ids:
                 error.add_note(f"{word}: {', '.join(ids)}")
 
     async def run(self, kind: TaskKind[P, TaskT], *args: P.args, **kwargs: P.kwargs) -> TaskT:
@@ -153,12 +157,16 @@ class Job:
             await asyncio.wait([sending])
         if sending.cancelled():
             if permit.used:
-                cancelled.add_note(
-                    f"{kind.start.label} was under way: the task may exist, and may have cost coins. "
-                    f"Look in {kind.start.lookout}."
-                )
+                text = f"{kind.start.label} was under way: the task may exist, and may have cost coins. Look in"
+                _tell(cancelled, f"{text} {kind.start.lookout}.")
         elif (error := sending.exception()) is not None:
-            cancelled.add_note(str(error))
+            _tell(cancelled, str(error))
         else:
             task = sending.result()
             self._started[task.id] = task
+
+
+def _tell(cancelled: asyncio.CancelledError, text: str) -> None:
+    # A note does not outlive the asyncio task; whoever awaits that gets another CancelledError.
+    cancelled.add_note(text)
+    log.warning("%s", text)
