@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,15 +22,21 @@ Progress = Callable[[int, int | None], None]
 CHUNK = 1 << 20
 LABEL = "GET result"
 _GONE = frozenset({403, 404, 410})
+_HOPS = 5
+SLOWEST = 1024.0
+"""Bytes a second below which a download is broken off, and continued."""
 _NO_MEDIA = ("text/html", "application/json", "application/xml")
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read; Windows has no such bits, there the folder decides."""
+    return os.open(path, flags, 0o600)
 
 
 class Download:
     """Fills one file; what arrived before a break is kept for the next try."""
 
-    def __init__(
-        self, transport: Transport, pool: Pool, part: Path, max_bytes: int | None, progress: Progress | None
-    ) -> None:
+    def __init__(self, transport: Transport, pool: Pool, part: Path, max_bytes: int, progress: Progress | None) -> None:
         self._transport, self._pool, self._part = transport, pool, part
         self._max, self._progress = max_bytes, progress
         self._done = 0
@@ -57,12 +64,14 @@ class Download:
             headers |= {"Range": f"bytes={self._done}-"} | ({"If-Range": self._etag} if self._etag else {})
         async with contextlib.AsyncExitStack() as stack:
             try:
-                request = self._pool.plain.get(url, headers=headers, timeout=self._pool.transfer_timeout)
+                request = self._pool.plain.get(
+                    url, headers=headers, timeout=self._pool.transfer_timeout, max_redirects=_HOPS
+                )
                 response = await stack.enter_async_context(request)
             except self._pool.errors as error:
                 raise self._transport.translate(LABEL, error) from hide(error)
             total = self._begin(response)
-            async with await anyio.open_file(self._part, "ab" if self._done else "wb") as file:
+            async with await anyio.open_file(self._part, "ab" if self._done else "wb", opener=private) as file:
                 await self._copy(response, file, total)
         if total is not None and self._done != total:
             raise TransportError(f"{self._done} of {total} bytes arrived.", endpoint=LABEL)
@@ -71,6 +80,9 @@ class Download:
 
     def _begin(self, response: "aiohttp.ClientResponse") -> int | None:
         status = response.status
+        schemes = [hop.url.scheme for hop in (*response.history, response)]
+        if "https" in schemes and schemes[-1] == "http":
+            raise APIError("the result moved from https to http.", http_status=status, endpoint=LABEL)
         if status in _GONE:
             raise NotFoundError("the result URL has expired or is gone.", http_status=status, endpoint=LABEL)
         if status == 416 or status >= 500:
@@ -90,6 +102,8 @@ class Download:
     async def _copy(self, response: "aiohttp.ClientResponse", file: anyio.AsyncFile[bytes], total: int | None) -> None:
         held: list[bytes] = []
         size = 0
+        loop, patience = asyncio.get_running_loop(), self._transport.config.timeout
+        since, before = loop.time(), self._done
         try:
             while True:
                 try:
@@ -101,6 +115,10 @@ class Download:
                 held.append(chunk)
                 size += len(chunk)
                 self._check(self._done + size)
+                if (now := loop.time()) - since >= patience:
+                    if self._done + size - before < SLOWEST * (now - since):
+                        raise TransportError(f"slower than {SLOWEST:g} bytes a second.", endpoint=LABEL)
+                    since, before = now, self._done + size
                 if size >= CHUNK:
                     await self._write(file, held, total)
                     held, size = [], 0
@@ -116,5 +134,5 @@ class Download:
             self._progress(self._done, total)
 
     def _check(self, size: int) -> None:
-        if self._max is not None and size > self._max:
+        if size > self._max:
             raise DecodeError(f"the result is larger than max_bytes={self._max}.", endpoint=LABEL)

@@ -1,7 +1,8 @@
 """Locks that the operating system lets go of when their process dies, however it dies: SQLite's, on an empty file."""
 
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 # Who only looks, holds it for microseconds.
@@ -10,6 +11,8 @@ _LOOK = 0.5
 
 def seize(place: str) -> sqlite3.Connection | None:
     """Return a lock that is held until it is closed; None if another has it."""
+    with suppress(FileExistsError):
+        os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     lock = sqlite3.connect(place, timeout=_LOOK, isolation_level=None, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")

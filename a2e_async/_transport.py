@@ -5,15 +5,16 @@ import contextlib
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
 
+from a2e_async._arriving import texts, whole
 from a2e_async._endpoint import Endpoint, Permit
-from a2e_async._events import Event, EventReader
+from a2e_async._events import Event
 from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
 from a2e_async._version import __version__
@@ -62,18 +63,20 @@ class Pool:
             "x-lang": "en-US",
         }
         self._owned: list[aiohttp.ClientSession] = []
-        if borrowed is not None:
-            self.api = self.plain = borrowed
-            self.headers: dict[str, str] | None = headers
-            return
-        self.headers = None
-        self.api = self._open(aiohttp, config.limits.concurrency, headers)
-        # Other hosts serve the files: nothing that is sent to them may carry the token.
-        self.plain = self._open(aiohttp, config.limits.transfers, {"User-Agent": headers["User-Agent"]})
+        self.headers: dict[str, str] | None = None
+        if borrowed is None:
+            connector = aiohttp.TCPConnector(limit=config.limits.concurrency, keepalive_timeout=KEEPALIVE)
+            self.api = self._open(aiohttp, connector, headers)
+            connector = aiohttp.TCPConnector(limit=config.limits.transfers, keepalive_timeout=KEEPALIVE)
+        else:
+            self.api, self.headers, connector = borrowed, headers, cast("aiohttp.TCPConnector", borrowed.connector)
+        # Other hosts serve the files: nothing that is sent to them may carry the token, nor what a borrowed session
+        # sends with each request. Its connections may serve, though.
+        plain = {"User-Agent": headers["User-Agent"]}
+        self.plain = self._open(aiohttp, connector, plain, connector_owner=borrowed is None)
 
-    def _open(self, lib: Any, limit: int, headers: dict[str, str]) -> "aiohttp.ClientSession":
-        connector = lib.TCPConnector(limit=limit, keepalive_timeout=KEEPALIVE)
-        session = lib.ClientSession(connector=connector, headers=headers, cookie_jar=lib.DummyCookieJar())
+    def _open(self, lib: Any, connector: Any, headers: dict[str, str], **more: Any) -> "aiohttp.ClientSession":
+        session = lib.ClientSession(connector=connector, headers=headers, cookie_jar=lib.DummyCookieJar(), **more)
         self._owned.append(session)
         return cast("aiohttp.ClientSession", session)
 
@@ -196,9 +199,10 @@ class Transport:
                 headers=pool.headers,
                 timeout=pool.timeout,
                 allow_redirects=False,
+                raise_for_status=False,
             )
             try:
-                raw = await response.read()
+                raw = await whole(response, endpoint.label)
             except BaseException:
                 response.close()
                 raise
@@ -207,9 +211,11 @@ class Transport:
             _slow_down(pool, ticket, error)
             raise
         except pool.errors as error:
-            raise self.translate(endpoint.label, error) from hide(error)
+            # Raised further down: in here the error would become the context of ours, and show the request.
+            failure, cause = self.translate(endpoint.label, error), hide(error)
         finally:
             pool.gate.leave(ticket)
+        raise failure from cause
 
     async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
         """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
@@ -226,22 +232,26 @@ class Transport:
                 headers=pool.headers,
                 timeout=pool.transfer_timeout,
                 allow_redirects=False,
+                raise_for_status=False,
             ) as response:
                 if response.content_type == "text/event-stream":
                     pool.gate.widen(ticket)  # others need not wait for the end of a long stream
-                    async for text in _texts(response.content, endpoint.label):
+                    async for text in texts(response.content, endpoint.label):
                         yield text
                 else:
-                    raw = await response.read()
+                    raw = await whole(response, endpoint.label)
                     value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
                     yield Event("result", msgspec.json.encode(value).decode()).text()
         except (RateLimitError, ServerError) as error:
             _slow_down(pool, ticket, error)
             raise
         except pool.errors as error:
-            raise self.translate(endpoint.label, error) from hide(error)
+            failure, cause = self.translate(endpoint.label, error), hide(error)
+        else:
+            return
         finally:
             pool.gate.leave(ticket)
+        raise failure from cause
 
     def translate(self, label: str, error: BaseException) -> TransportError:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""
@@ -297,22 +307,12 @@ def _shut(pool: Pool, label: str) -> RateLimitError:
     return RateLimitError(text, endpoint=label, retry_after=pool.gate.braked())
 
 
-async def _texts(lines: AsyncIterable[bytes], label: str) -> AsyncIterator[str]:
-    reader, told = EventReader(), False
-    async for line in lines:
-        event = reader.feed(line)
-        if event is None:
-            continue
-        if event.name == "error":
-            raise APIError(event.text(), http_status=200, endpoint=label)
-        if event.name == "done":
-            return
-        # The result repeats what the deltas brought.
-        if event.name == "delta" or not told:
-            told = True
-            yield event.text()
-
-
 def hide(error: BaseException) -> BaseException | None:
-    """Drop a cause that carries the request's headers, and with them the token."""
-    return None if hasattr(error, "request_info") else error
+    """Drop what would show the token: a cause that carries the request's headers, and frames that hold them."""
+    if hasattr(error, "request_info"):
+        return None
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

@@ -1,6 +1,7 @@
 """Settings of a session. Nothing here is read at import; the environment is read when a session is made."""
 
 import os
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -9,7 +10,6 @@ import msgspec
 from a2e_async.errors import ConfigError
 
 DEFAULT_BASE_URL = "https://video.a2e.ai"
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +90,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     poll: PollPolicy = PollPolicy()
     limits: Limits = Limits()
+    allow_http: bool = False
+    """Whether the token may travel in the clear to a host other than this machine."""
 
     def __post_init__(self) -> None:
         if not self.api_key or not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
@@ -102,10 +104,15 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
             url = urlsplit(self.base_url)
         except ValueError:
             url = urlsplit("")
+        if url.username is not None or url.password is not None:
+            raise ConfigError("base_url holds a user name or a password: A2E takes neither, only the API key.")
         if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
             raise ConfigError(f"base_url must look like {DEFAULT_BASE_URL}, not {self.base_url!r}.")
-        if url.scheme == "http" and url.hostname not in _LOOPBACK:
-            raise ConfigError(f"base_url {self.base_url!r} would send the token in the clear: use https.")
+        if url.scheme == "http" and not (self.allow_http or is_loopback(url.hostname)):
+            raise ConfigError(
+                f"base_url {self.base_url!r} would send the token in the clear: use https, or say allow_http=True if "
+                "everyone on the way may read it."
+            )
 
     def __repr__(self) -> str:
         return f"SessionConfig(base_url={self.base_url!r}, timeout={self.timeout!r}, api_key='***')"
@@ -123,6 +130,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
         limits: Limits | None = None,
+        allow_http: bool = False,
     ) -> Self:
         """Fill what is not given from A2E_API_KEY and A2E_BASE_URL; raise ConfigError if there is no key."""
         key = (os.environ.get("A2E_API_KEY", "") if api_key is None else api_key).strip()
@@ -139,4 +147,16 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
             retry=retry or RetryPolicy(),
             poll=poll or PollPolicy(),
             limits=limits or Limits(),
+            allow_http=allow_http,
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address always means this very machine."""
+    name = host.rstrip(".").casefold()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

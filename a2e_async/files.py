@@ -26,6 +26,8 @@ from a2e_async.tasks import Task, kind_of
 
 # The default bucket keeps uploads for three days (contract 1.5); a URL is handed out again for one.
 REUSE = 86_400.0
+LARGEST = 4 << 30
+"""Bytes of a result at the most, unless told otherwise."""
 LABEL = "PUT upload"
 
 
@@ -130,13 +132,14 @@ class Files:
         source: Task | str,
         to: str | os.PathLike[str],
         *,
-        max_bytes: int | None = None,
+        max_bytes: int = LARGEST,
         on_progress: Progress | None = None,
     ) -> Path:
         """Download a finished task's result, or any URL, and return where it lies.
 
         ``to`` is a file, or a directory that exists. The file appears when it is complete, in one step; a broken
-        download is continued, an expired URL is renewed once from its task. Above ``max_bytes`` it is given up.
+        download is continued, an expired URL is renewed once from its task. Above ``max_bytes`` (4 GiB) it is given
+        up. Only its owner may read the file, where the system knows such permissions.
         """
         url = result_url(source)
         target = _target(Path(to), source, url)

@@ -16,7 +16,7 @@ from a2e_async._parting import PARTING, OnCancel, checked, leave, take_back
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import RequestError
-from a2e_async.files import Files
+from a2e_async.files import LARGEST, Files
 from a2e_async.tasks import Task, TaskKind, kind_of, log
 from a2e_async.watcher import TaskWatcher, timed_out
 
@@ -129,7 +129,7 @@ class Job:
         source: Task | str,
         to: str | PathLike[str],
         *,
-        max_bytes: int | None = None,
+        max_bytes: int = LARGEST,
         on_progress: Progress | None = None,
     ) -> Path:
         """Download a result, as `Files.save` does."""

@@ -49,7 +49,8 @@ class A2ESession:
     Use it with ``async with``, or close it by `aclose`; a module-level session serves successive ``asyncio.run``
     calls, since each loop's connections are closed with it. ``api_key`` and ``base_url`` default to A2E_API_KEY and
     A2E_BASE_URL. ``http`` lends a session of your own, which is never closed here; ``timeout`` is in seconds for one
-    request. Raises `ConfigError` where something is missing or wrong.
+    request. ``allow_http`` lets the token travel unencrypted to another machine. Raises `ConfigError` where something
+    is missing or wrong.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only settings, all optional
@@ -62,8 +63,11 @@ class A2ESession:
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
         limits: Limits | None = None,
+        allow_http: bool = False,
     ) -> None:
-        self.config = SessionConfig.from_env(api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits)
+        self.config = SessionConfig.from_env(
+            api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits, allow_http=allow_http
+        )
         self._transport = Transport(self.config, http)
         self.files = Files(self, self._transport)
         """Uploads and downloads."""

@@ -27,8 +27,8 @@ def complain(error: Exception) -> None:
 
 
 def one_line(text: str) -> str:
-    """Write a text without its line breaks."""
-    return " ".join(text.split())
+    """Write a text without its line breaks, and without what would steer the terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def give(data: object) -> None:

@@ -48,9 +48,14 @@ async def run(*, journal: str, as_json: bool) -> int:
             if as_json:
                 sys.stdout.write(json.dumps(row) + "\n")
             else:
-                table.writerow((row | {"twins": entry.twins}).values())
+                table.writerow(map(_cell, (row | {"twins": entry.twins}).values()))
             await asyncio.sleep(0)  # so that Ctrl-C is noticed
     return 0
+
+
+def _cell(value: object) -> object:
+    # A spreadsheet would take it for a formula, and whoever chose the text for its author.
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _row(batch: Summary, entry: Entry) -> Row:
