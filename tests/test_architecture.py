@@ -65,6 +65,7 @@ ALLOWED = {
     "session": "_* batch config errors files groups.* job poller tasks watcher",
     "": "_version errors config tasks groups.* outcomes watcher job webhooks batch session",
     "sandbox": "sandbox.*",
+    "sandbox.openapi": "_version sandbox.*",
     "sandbox.*": "sandbox sandbox.*",
     "cli": "*",
     "cli.*": "*",

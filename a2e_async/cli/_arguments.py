@@ -130,6 +130,13 @@ def call(arg: ArgumentParser) -> None:
     options.as_json(arg)
 
 
+def endpoints(arg: ArgumentParser) -> None:
+    """`a2e endpoints`."""
+    form = arg.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", dest="as_json", help="write JSON to stdout")
+    form.add_argument("--openapi", action="store_true", help="write the OpenAPI document that the sandbox serves")
+
+
 def sandbox(arg: ArgumentParser) -> None:
     """`a2e sandbox`."""
     arg.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")

@@ -49,7 +49,7 @@ COMMANDS = {
     "watch": Command("follow tasks to their end", take.watch),
     "call": Command("call any endpoint and print its reply as JSON", take.call),
     "credits": Command("show what the account holds", as_json),
-    "endpoints": Command("list every endpoint that the SDK declares", as_json),
+    "endpoints": Command("list every endpoint that the SDK declares", take.endpoints),
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
 }
 _FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}

@@ -10,8 +10,13 @@ from a2e_async.sandbox.contract import rows
 _PAGE = "A how-to page: there is no call."
 
 
-async def run(*, as_json: bool) -> int:
+async def run(*, as_json: bool, openapi: bool) -> int:
     """List every declared endpoint, and what has no call, in the order of the source document."""
+    if openapi:
+        from a2e_async.sandbox.openapi import document
+
+        give(document())
+        return 0
     entries = _entries()
     if as_json:
         give(entries)

@@ -18,6 +18,9 @@ from a2e_async.sandbox.store import Store, Value
 from a2e_async.sandbox.wire import Refusal, to_text
 
 _COLUMNS = ", ".join(Task.__struct_fields__)
+_LONGEST_LAG = 10 * 366 * 24 * 3600
+_FARTHEST = 2**62
+"""A row that no table has; SQLite takes no number that is much larger."""
 _RUNNING = frozenset({"sent", "pending", "processing"})
 
 
@@ -130,8 +133,8 @@ class Account:
 
         They start, are charged for and run at once nevertheless; older ones are shown. Not kept in the database.
         """
-        if not 0 <= seconds < inf:
-            raise ValueError("seconds must be a span of time")
+        if not 0 <= seconds <= _LONGEST_LAG:
+            raise ValueError("seconds must be a span of time, of ten years at most")
         newest = msgspec.convert(self._store.row("SELECT ordinal FROM accounts WHERE id = ?", self.id), tuple[int])[0]
         self._lag = _Lag(newest, round(seconds * 1000)) if seconds else None
 
@@ -188,7 +191,7 @@ class Account:
         shown, late = self._shown()
         where, values = f"account = ? AND noun IN ({_marks(1 + len(others))}){shown}", (self.id, noun, *others, *late)
         count = self._store.row(f"SELECT count(*) FROM tasks WHERE {where}", *values)
-        window = (size, (number - 1) * size)
+        window = (size, min((number - 1) * size, _FARTHEST))
         tasks = self._tasks(f"{where} ORDER BY ordinal DESC LIMIT ? OFFSET ?", *values, *window)
         return tasks, msgspec.convert(count, tuple[int])[0]
 

@@ -37,7 +37,9 @@ class Call(msgspec.Struct, frozen=True):
     lang: str = "en-US"
 
     def value(self, name: str, kind: type[T]) -> T:
-        """Return an argument that the row requires, as that type."""
+        """Return an argument that the row requires, as that type; Refusal where it is missing from what is priced."""
+        if name not in self.args:
+            raise Refusal(f"{name} is required")
         return msgspec.convert(self.args[name], kind)
 
     def text(self, name: str, default: str = "") -> str:

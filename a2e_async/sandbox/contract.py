@@ -17,6 +17,11 @@ class Param(msgspec.Struct, frozen=True, rename={"place": "in"}):
     default: str | int | float | bool | None = None
     enum: tuple[str | int, ...] | None = None
 
+    @property
+    def bare(self) -> str:
+        """Its name on the wire."""
+        return self.name.removesuffix("?")
+
 
 class Alternative(msgspec.Struct, frozen=True):
     """Another spelling or verb under which sources show the same endpoint."""
@@ -38,8 +43,14 @@ class Row(msgspec.Struct, frozen=True):
     confidence: str
     in_seed: bool
     notes: str
+    response: dict[str, str]
     guess_path: str | None = None
     alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the row was never publicly documented."""
+        return self.confidence in {"low", "unknown"}
 
     @property
     def served_path(self) -> str | None:

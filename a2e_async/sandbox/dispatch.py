@@ -9,16 +9,17 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from a2e_async.sandbox import admin, faults
+from a2e_async.sandbox import admin, bodies, faults, guard, openapi
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.call import Call, Services
 from a2e_async.sandbox.check import checked, unknown
 from a2e_async.sandbox.clock import real_now
 from a2e_async.sandbox.downloads import PREFIXES, Files
 from a2e_async.sandbox.handlers import HANDLERS
-from a2e_async.sandbox.inputs import Inputs, Reach, is_loopback
+from a2e_async.sandbox.inputs import Inputs
 from a2e_async.sandbox.journal import Entry, masked
 from a2e_async.sandbox.objects import Objects
+from a2e_async.sandbox.reach import Reach
 from a2e_async.sandbox.results import Results
 from a2e_async.sandbox.routing import OPEN, Match, find_route
 from a2e_async.sandbox.store import Store
@@ -27,6 +28,8 @@ from a2e_async.sandbox.wire import Refusal, page, respond, success
 from a2e_async.sandbox.world import Start, World
 
 WARNING = "X-A2E-Sandbox-Warning"
+_LONGEST_WARNING = 2000
+"""Clients refuse headers that are longer than 8 kB."""
 GUEST = "Bearer sk_guest"
 """Who asks where no token is asked for."""
 
@@ -63,9 +66,12 @@ class Dispatcher:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        if self._guarded and not _names_loopback(request.host):
-            # A page of another site could otherwise reach this server through a name it resolves to loopback.
-            return Refusal("the Host header must name this machine", status=403).response()
+        try:
+            guard.check(request, local=self._guarded)
+        except Refusal as refusal:
+            return refusal.response()
+        if request.path == openapi.PATH:
+            return openapi.response()
         if not request.path.startswith(("/api/", *PREFIXES)):
             return await self._own(request)
         visit = await self._visit(request)
@@ -110,24 +116,24 @@ class Dispatcher:
             return Visit(self._files.owner(request.path))
         visit = Visit()
         try:
-            visit.body = await request.read()
+            visit.body = await bodies.read(request)
             guest = GUEST if request.path in OPEN else ""
             visit.account = self.world.authorize(request.headers.get("Authorization", guest))
         except Refusal as refusal:
             visit.refusal = refusal
-        except web.HTTPRequestEntityTooLarge:
-            visit.refusal = Refusal("the body is too large", status=413)
         return visit
 
     def _enter(self, request: web.BaseRequest, visit: Visit, effect: str) -> Entry:
+        authorization = request.headers.get("Authorization", "")
+        hide = bodies.Hider(authorization.partition(" ")[2].strip())
         entry = Entry(
             at=visit.account.clock.now() if visit.account else real_now(),
             account=visit.account.label if visit.account else "",
             method=request.method,
-            path=request.path,
-            query=request.query_string,
-            raw=visit.body,
-            authorization=masked(request.headers.get("Authorization", "")),
+            path=hide.text(request.path),
+            query=hide.text(request.query_string),
+            raw=hide.body(visit.body),
+            authorization=masked(authorization),
             effect=effect,
         )
         self.world.log.enter(entry)
@@ -152,7 +158,7 @@ class Dispatcher:
         params += served.more
         found = {"path": match.in_path, "query": request.query, "body": _body(request, body)}
         odd = unknown(params, found)
-        warning = f"unknown fields: {', '.join(map(quote, odd))}" if odd else ""
+        warning = f"unknown fields: {', '.join(map(quote, odd))}"[:_LONGEST_WARNING] if odd else ""
         if odd and self._strict:
             raise Refusal(warning)
         args = checked(params, found, served.optional)
@@ -163,13 +169,6 @@ class Dispatcher:
         if odd:
             response.headers[WARNING] = warning
         return response
-
-
-def _names_loopback(authority: str) -> bool:
-    try:
-        return is_loopback(URL(f"//{authority}").host or "")
-    except ValueError:
-        return False
 
 
 def _strike(request: web.BaseRequest, visit: Visit) -> faults.Strike | None:

@@ -21,7 +21,16 @@ from a2e_async.sandbox.sniff import sniff
 from a2e_async.sandbox.wire import FileAnswer, store_error
 from a2e_async.sandbox.world import World
 
-PREFIXES = ("/results/", "/cdn/", SAMPLE_PATH, "/storage/")
+STORAGE = "/storage/"
+PREFIXES = ("/results/", "/cdn/", SAMPLE_PATH, STORAGE)
+_OPEN_TO_PAGES = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Expose-Headers": "*",
+    "Access-Control-Max-Age": "3600",
+}
+"""Browsers upload to the service's storage and show what lies there, whatever site their page is of."""
 
 
 class DeniedError(Exception):
@@ -47,9 +56,14 @@ class Files:
         return self._world.owner(user_id) if user_id else None
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a GET, a HEAD or a signed PUT."""
+        """Answer a GET, a HEAD, a signed PUT, or a browser that asks what a page may send."""
+        response = web.Response(status=204) if request.method == "OPTIONS" else await self._answer(request)
+        response.headers.update(_OPEN_TO_PAGES)
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            if request.path.startswith("/storage/"):
+            if request.path.startswith(STORAGE):
                 return await self._put(request)
             if request.method not in {"GET", "HEAD"}:
                 raise DeniedError(405, "MethodNotAllowed", "only GET and HEAD")
@@ -87,7 +101,7 @@ class Files:
             etag = await receive(request.content, part)
         except TooLargeError:
             raise DeniedError(400, "EntityTooLarge", f"more than {UPLOAD_LIMIT} bytes") from None
-        self._objects.keep(request.path.replace("/storage/", "/cdn/", 1), part, mime)
+        self._objects.keep(request.path.replace(STORAGE, "/cdn/", 1), part, mime)
         return web.Response(headers={"ETag": f'"{etag}"'})
 
     def _claims(self, url: URL, account: Account | None) -> dict[str, str]:

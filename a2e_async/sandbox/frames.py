@@ -30,6 +30,8 @@ Step: TypeAlias = tuple[str, str | None]
 """A filter and its arguments."""
 
 FASTSTART = {"movflags": "+faststart"}
+_MOST_PIXELS = 50_000_000
+"""A small file can hold a picture that fills all memory; 8K video has 33 million."""
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 # First two numbers of a display matrix -> filters that bring the picture upright.
 _TURNS: dict[tuple[int, int], tuple[Step, ...]] = {
@@ -71,7 +73,7 @@ def readable(path: Path) -> Generator[None]:
         raise
     except (FFmpegError, OSError) as error:
         raise MediaError(f"cannot read {path.name}: {error.strerror or error}") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{path.name} is too large: {error}") from error
 
 
@@ -81,6 +83,7 @@ def load_picture(path: Path) -> Image | None:
 
     try:
         with readable(path), Image.open(path, formats=_PICTURES) as image:
+            _check_size(image.width, image.height, path)
             return ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError:
         return None
@@ -99,8 +102,14 @@ def first_frame(video: Path) -> VideoFrame:
 def video_stream(source: InputContainer, path: Path) -> VideoStream:
     """Return the first video stream; MediaError if there is none."""
     for stream in source.streams.video:
+        _check_size(stream.width, stream.height, path)
         return stream
     raise MediaError(f"{path.name} has no video stream")
+
+
+def _check_size(width: int, height: int, path: Path) -> None:
+    if width * height > _MOST_PIXELS:
+        raise MediaError(f"{path.name} is too large: {width} x {height} pixels")
 
 
 def comment(label: str) -> str:

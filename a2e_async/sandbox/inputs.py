@@ -1,10 +1,7 @@
 """Input URLs, fetched and looked at as the service would before it charges a coin."""
 
-import ipaddress
-import re
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import aiohttp
 import anyio.to_thread
@@ -14,16 +11,15 @@ from yarl import URL
 from a2e_async.sandbox.downloads import DeniedError, Files
 from a2e_async.sandbox.flight import SingleFlight
 from a2e_async.sandbox.objects import Objects, TooLargeError, receive
+from a2e_async.sandbox.reach import Reach, client, is_loopback, parsed
 from a2e_async.sandbox.sniff import Kind, sniff
 from a2e_async.sandbox.wire import Refusal
 
-Reach: TypeAlias = Literal["loopback", "any"]
 _NAMES = {
     "image": "a picture (JPEG, PNG, WebP, GIF)",
     "video": "a video (MP4, MOV, WebM, MKV)",
     "audio": "a sound (WAV, MP3, M4A, OGG, FLAC)",
 }
-_SPACE = re.compile(r"\s")
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
 
 
@@ -38,7 +34,8 @@ class Inputs:
     """Fetches each URL once and keeps it as long as the sandbox's files, whatever becomes of it elsewhere."""
 
     def __init__(self, files: Files, objects: Objects, reach: Reach) -> None:
-        self._files, self._objects, self._reach = files, objects, reach
+        self._files, self._objects = files, objects
+        self._reach: Reach = reach
         self._kinds: dict[Path, Kind] = {}
         self._flight: SingleFlight[Path] = SingleFlight()
         self._client: aiohttp.ClientSession | None = None
@@ -88,7 +85,7 @@ class Inputs:
 
     async def _fetch(self, url: URL, kept: Path) -> Path:
         if self._client is None:
-            self._client = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
+            self._client = client(self._reach, _TIMEOUT)
         part = self._objects.scratch()
         try:
             async with self._client.get(url, allow_redirects=False) as response:
@@ -102,26 +99,5 @@ class Inputs:
         return part.replace(kept)
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address means this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _http_error(status: int) -> Refusal:
     return Refusal("redirects" if 300 <= status < 400 else f"answers HTTP {status}")
-
-
-def parsed(text: str) -> URL:
-    """Return an http(s) URL; Refusal for what is none."""
-    if _SPACE.search(text):
-        raise Refusal("holds a space")
-    try:
-        url = URL(text)
-    except ValueError:
-        url = URL()
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise Refusal("is not an http(s) URL")
-    return url

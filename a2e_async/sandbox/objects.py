@@ -40,8 +40,10 @@ class Objects:
         self.root = root
         self._store = store
         self._secret = store.meta("secret", os.urandom(32))
+        # Other users of this machine are to read neither uploads nor results.
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("objects", "inputs", "results"):
-            (root / name).mkdir(parents=True, exist_ok=True)
+            (root / name).mkdir(exist_ok=True)
 
     def find(self, path: str) -> Found | None:
         """Return what is served below /cdn/ or /sandbox/samples/ at a decoded URL path."""
@@ -71,8 +73,9 @@ class Objects:
         claims = dict(url.query)
         signature = claims.pop("sig", "")
         matches = hmac.compare_digest(signature.encode(), self.signature(url.path, claims).encode())
-        # A name given twice would be signed as one value and could be read as the other.
-        return claims if matches and len(url.query) == len(claims) + 1 else None
+        # A name given twice would be signed as one value and could be read as the other, a line break as one more name.
+        plain = len(url.query) == len(claims) + 1 and not any("\n" in value for value in claims.values())
+        return claims if matches and plain else None
 
     def signature(self, path: str, claims: dict[str, str]) -> str:
         """Return what proves that a decoded URL path was signed with these claims."""

@@ -1,7 +1,7 @@
 """From a method and a path to a row of the contract, and from a row to the handler that serves it."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
@@ -64,7 +64,7 @@ def serves(
 
 def find_route(method: str, path: str) -> Match | None:
     """Return the row that answers this request; fixed paths win over those that hold an id."""
-    table = _table()
+    table = routes()
     if route := table.get((method, path)):
         return Match(route, {})
     parts = path.split("/")
@@ -76,7 +76,8 @@ def find_route(method: str, path: str) -> Match | None:
 
 
 @cache
-def _table() -> dict[tuple[str, str], Route]:
+def routes() -> Mapping[tuple[str, str], Route]:
+    """Return every route by its method and path, where `{}` stands for an id."""
     table: dict[tuple[str, str], Route] = {}
     for row in contract.rows():
         if row.served_path:

@@ -17,8 +17,8 @@ from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.clock import ClockSpec
 from a2e_async.sandbox.dispatch import Dispatcher
 from a2e_async.sandbox.faults import Rule
-from a2e_async.sandbox.inputs import Reach, is_loopback
 from a2e_async.sandbox.objects import SAMPLE_PATH, work_directory
+from a2e_async.sandbox.reach import Reach, is_loopback
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.world import Start
 
@@ -34,9 +34,10 @@ class Sandbox:
 
     `clock` is "real", "scaled:20", "stepped" or "per-poll:5" (seconds) and, like `coins` and `seed`, what
     new accounts begin with; each account gets its own copy of every rule in `faults`. `db` is ":memory:" or a
-    file, which outlives a killed process; uploads and results lie beside it. `fetch="any"` lets input URLs
-    leave this machine. ValueError for a `host` that
-    others can reach, unless `allow_remote`; whoever reaches it can make it fetch what `fetch` allows.
+    file, which outlives a killed process; uploads and results lie beside it. `fetch="any"` lets inputs come
+    from, and callbacks go to, other machines, though never to link-local addresses and clouds' metadata services.
+    ValueError for a `host` that others can reach, unless `allow_remote`; whoever reaches it can make it fetch what
+    `fetch` allows.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,6 +38,9 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self._lock = threading.RLock()
+        if str(path) != ":memory:":
+            with suppress(OSError):  # SQLite says better what is wrong with the path
+                Path(path).touch(mode=0o600)
         self._link = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # WAL with synchronous=NORMAL outlives a killed process; only a power cut may cost the last commits.
         self._link.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")

@@ -9,9 +9,9 @@ from yarl import URL
 
 from a2e_async.sandbox import faults
 from a2e_async.sandbox.account import Account
-from a2e_async.sandbox.inputs import Reach, is_loopback, parsed
 from a2e_async.sandbox.journal import Callback
 from a2e_async.sandbox.life import Task
+from a2e_async.sandbox.reach import Reach, client, is_loopback, parsed
 from a2e_async.sandbox.wire import Refusal, to_text
 
 HEADER = "X-A2e-Webhook-Token"
@@ -44,7 +44,7 @@ class Outbox:
     """Waits for the ends of tasks as long as the server runs; what is due later is never sent."""
 
     def __init__(self, reach: Reach) -> None:
-        self._reach = reach
+        self._reach: Reach = reach
         self._waits: set[asyncio.Task[None]] = set()
         self._client: aiohttp.ClientSession | None = None
 
@@ -85,7 +85,7 @@ class Outbox:
             callback.error = 'not on this machine; the sandbox calls elsewhere only with fetch="any"'
             return
         if self._client is None:
-            self._client = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
+            self._client = client(self._reach, _TIMEOUT)
         headers = {"Content-Type": "application/json"} | ({HEADER: token} if token else {})
         body = to_text(callback.body).encode()
         try:

@@ -1,5 +1,6 @@
 """All accounts of a sandbox, made on first use of an API key."""
 
+import hmac
 from hashlib import sha256
 
 import msgspec
@@ -14,8 +15,11 @@ from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal
 
-TOKEN, ISSUED = "apiToken", "sk_issued_"
-"""The noun of tokens that an account had issued, and what they begin with; their record's id follows."""
+TOKEN, ISSUED, HASH = "apiToken", "sk_issued_", "sha256"
+"""The noun of tokens that an account had issued, what they begin with, and the field of what is kept of them.
+
+The id of their record follows, then what nobody else knows.
+"""
 _REAL_KEY = "this looks like a real API key: do not send real keys to a sandbox, any sk_something will do"
 
 
@@ -50,8 +54,7 @@ class World:
             raise Refusal("invalid token", status=401)
         if "eyJ" in key:
             raise Refusal(_REAL_KEY, status=401)
-        # The key itself is kept nowhere.
-        hashed = sha256(key.encode()).hexdigest()
+        hashed = hash_of(key)
         if (known := self._known.get(hashed)) and not start:
             return known
         with self.store.transaction():
@@ -83,11 +86,14 @@ class World:
         return (account, found[0]) if account and found else None
 
     def _issued(self, key: str) -> Account | None:
-        sql = "SELECT key_hash FROM documents JOIN accounts ON accounts.id = account"
-        row = self.store.row(f"{sql} WHERE documents.id = ? AND noun = ?", key.removeprefix(ISSUED), TOKEN)
-        if not row:
+        sql = "SELECT key_hash, fields FROM documents JOIN accounts ON accounts.id = account"
+        id_ = key.removeprefix(ISSUED).partition("_")[0]
+        row = self.store.row(f"{sql} WHERE documents.id = ? AND noun = ?", id_, TOKEN)
+        owner, fields = msgspec.convert(row, tuple[str, str]) if row else ("", "{}")
+        kept = msgspec.json.decode(fields, type=dict[str, str]).get(HASH, "")
+        if not hmac.compare_digest(kept, hash_of(key)):
             raise Refusal("invalid token: it was deleted or never issued", status=401)
-        return self._find(msgspec.convert(row, tuple[str])[0])
+        return self._find(owner)
 
     def _find(self, hashed: str) -> Account | None:
         if hashed in self._known:
@@ -116,3 +122,8 @@ class World:
         account = self._load(hashed, id_, user_id, start.seed, *clock)
         account.bank.book(now, start.coins, "grant")
         return account
+
+
+def hash_of(key: str) -> str:
+    """Return what is kept of an API key, which itself is kept nowhere."""
+    return sha256(key.encode()).hexdigest()

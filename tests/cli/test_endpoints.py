@@ -1,5 +1,7 @@
 """`a2e endpoints`: what the SDK declares, and what the contract says of it."""
 
+import json
+import urllib.request
 from collections import Counter
 
 import pytest
@@ -94,3 +96,10 @@ def test_a_line_for_each(a2e, entries):
         assert ("[provisional]" in line) == entry["provisional"]
         assert ("[paid]" in line) == entry["paid"]
     assert lines[4].endswith("Getting API Tokens (2025 version): A how-to page: there is no call.")
+
+
+def test_the_openapi_document_is_the_sandboxs(a2e, sandbox):
+    with urllib.request.urlopen(f"{sandbox.url}/openapi.json") as response:
+        served = json.load(response)
+    assert a2e("endpoints", "--openapi").json == [served]
+    assert a2e("endpoints", "--openapi", "--json").code == 2

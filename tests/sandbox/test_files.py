@@ -5,6 +5,7 @@ from shutil import copyfile
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from a2e_async.sandbox import Sandbox
 from a2e_async.sandbox.objects import TooLargeError, receive
@@ -82,6 +83,13 @@ async def test_put_must_be_as_signed(call, account):
     assert "expired" in (await put(url))[1]
 
 
+async def test_a_claim_cannot_hold_another(call):
+    url = (await sign(call))["uploadUrl"]
+    query = URL(url).query
+    merged = URL(url).with_query({"expires": f"{query['expires']}\ntype=image/jpeg", "sig": query["sig"]})
+    assert (await put(merged))[0] == 403
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -90,6 +98,9 @@ async def test_put_must_be_as_signed(call, account):
         {"key": "a\\b"},
         {"bucket": "../x"},
         {"expiresIn": 59},
+        {"contentType": "a\nb"},
+        {"contentType": "x" * 256},
+        {"urlPrefix": "x/user/0123456789abcdef01234567/y"},
         {"key": "/"},
     ],
 )
@@ -196,11 +207,6 @@ async def test_urls_follow_the_host_header(call, account):
     by_name = call.sandbox.url.replace("127.0.0.1", "localhost")
     record = (await call("GET", f"{by_name}/api/v1/userFaceSwapTask/{task_id}")).data
     assert record["result_url"].startswith(by_name)
-
-
-async def test_other_names_for_this_machine_are_refused(call):
-    for host in ("evil.example", "127.0.0.1.evil.example", "a b"):
-        assert (await call("GET", "/sandbox/health", headers={"Host": host})).status == 403
 
 
 def test_only_loopback_unless_allowed():

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -276,6 +277,26 @@ def test_huge_picture_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(MediaError, match="too large"):
         render_face_swap(FACE, CLIP, tmp_path / "out.mp4", "x")
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_000, 8_000), (12_000, 8_000), (30_000, 30_000)])
+def test_a_small_file_of_a_huge_picture_is_refused_before_it_is_unpacked(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    head, rows = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0), zlib.compress(bytes(1000))
+    chunks = (
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in ((b"IHDR", head), (b"IDAT", rows))
+    )
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    with pytest.raises(MediaError, match="too large"):
+        render_face_swap(tmp_path / "bomb.png", CLIP, tmp_path / "out.mp4", "x")
+
+
+def test_huge_video_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("a2e_async.sandbox.frames._MOST_PIXELS", 100_000)
+    with pytest.raises(MediaError, match=r"clip\.mp4 is too large: 480 x 270"):
+        probe(CLIP)
 
 
 def test_probe_refuses_what_it_cannot_decode(tmp_path: Path) -> None:

@@ -20,11 +20,15 @@ async def quote(call: Call) -> object:
     if not match or not price:
         raise Refusal(f"endpoint: {path} cannot be priced")
     row, params = match.route
-    body = call.value("requestBody", dict[str, object])
-    try:
-        args, complete = checked(params, {"body": body}), True
-    except Refusal:
-        args, complete = body, False
+    found, complete = {"body": call.value("requestBody", dict[str, object])}, True
+    args: dict[str, object] = {}
+    for param in params:
+        try:
+            args |= checked([param], found)
+        except Refusal:
+            complete = False
+            if param.default is not None:
+                args[param.bare] = param.default
     coins = await price(Call(call.account, row, args, call.base, call.services))
     return {"coins": coins, "generationRequestValidated": complete}
 

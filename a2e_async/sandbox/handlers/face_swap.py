@@ -148,13 +148,10 @@ def _shape(call: Call, task: Task) -> dict[str, object]:
 
 
 def _row(call: Call, task: Task) -> dict[str, object]:
+    # That a time is absent until it has come is a guess: the one record that was shown has them all.
+    times = (("initialized", task.created), ("processing", task.processing), ("completed", task.ends))
     now = call.account.clock.now()
-    return {
-        **_shape(call, task),
-        "initialized_time": iso(task.created),
-        "processing_time": iso(task.processing) if now >= task.processing else None,
-        "completed_time": iso(task.ends) if now >= task.ends else None,
-    }
+    return _shape(call, task) | {f"{name}_time": iso(at) for name, at in times if now >= at}
 
 
 def _preview(call: Call, task: Task) -> dict[str, object]:

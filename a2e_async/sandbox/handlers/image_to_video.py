@@ -25,10 +25,7 @@ _EXTENSION = " [SANDBOX extension: no model wrote this, the sandbox only repeats
 async def start(call: Call) -> object:
     """Start one video or, all or none, several of the same picture; several are answered as an array."""
     failure = fate(call.text("name"))
-    count = call.integer("number_of_images", 1)
-    if not 1 <= count <= _MOST:
-        raise Refusal(f"number_of_images must be within 1..{_MOST}")
-    seconds = call.integer("video_time", 5)
+    count, seconds = _count(call), call.integer("video_time", 5)
     draft = Draft(
         noun=VIDEO,
         coins=prices.image_to_video(seconds),
@@ -78,9 +75,16 @@ async def extend(call: Call) -> object:
     return _stream(text, whole) if call.args.get("stream") else whole
 
 
+def _count(call: Call) -> int:
+    count = call.integer("number_of_images", 1)
+    if not 1 <= count <= _MOST:
+        raise Refusal(f"number_of_images must be within 1..{_MOST}")
+    return count
+
+
 async def _price(call: Call) -> float:
     usual = prices.image_to_video(call.integer("video_time", 5))
-    return call.integer("number_of_images", 1) * call.account.cost(VIDEO, usual)
+    return _count(call) * call.account.cost(VIDEO, usual)
 
 
 async def _inputs(call: Call) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 import re
 
 from a2e_async.sandbox.call import Call
+from a2e_async.sandbox.objects import owner_id
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.wire import Refusal
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _KEY = re.compile(r"[^\x00-\x1f\\]{1,512}")
+_TYPE = re.compile(r"[\x20-\x7e]{1,255}")
 _LIFETIME = 3600
 
 
@@ -34,6 +36,8 @@ def _signed(call: Call) -> dict[str, object]:
         raise Refusal("expiresIn must be at least 60")
     claims: dict[str, str | int] = {"expires": call.account.clock.now() // 1000 + seconds}
     if kind := call.text("contentType"):
+        if not _TYPE.fullmatch(kind):
+            raise Refusal("contentType must be at most 255 printable ASCII characters")
         claims["type"] = kind
     size = call.integer("contentLength", call.integer("fileSize", -1))
     if size >= 0:
@@ -49,4 +53,6 @@ def _full_key(call: Call) -> str:
     # Clients resolve dots in a URL before they send it: the PUT would reach another path than the signed one.
     if not key or not _KEY.fullmatch(full) or {"", ".", ".."} & set(full.split("/")):
         raise Refusal("key must be a plain object name")
+    if owner_id(f"/{full}") != call.account.user_id:
+        raise Refusal("urlPrefix must not name a user")
     return full

@@ -16,6 +16,8 @@ from a2e_async.sandbox.wire import REFUSED, Refusal
 ROOM = "streaming-avatar"
 HOSTS = 2
 """Rooms that one account can have open; invented, the service tells no number."""
+_LONGEST = 30 * 24 * 3600
+"""Seconds that a room can be open; invented."""
 _CONTEXT_LIMIT = 5000
 _AVATARS = {digest("streaming avatar", name)[:24]: name for name in ("Alba", "Bruno", "Chiara", "Dimitri")}
 
@@ -98,8 +100,8 @@ async def leave(call: Call) -> object:
 
 def _seconds(call: Call) -> int:
     seconds = call.integer("expire_seconds")
-    if seconds < 1:
-        raise Refusal("expire_seconds must be at least 1")
+    if not 1 <= seconds <= _LONGEST:
+        raise Refusal(f"expire_seconds must be within 1..{_LONGEST}")
     return seconds
 
 
