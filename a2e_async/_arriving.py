@@ -15,6 +15,8 @@ LARGEST = 32 << 20
 
 async def whole(response: "aiohttp.ClientResponse", label: str) -> bytes:
     """Return the body, unpacked; raise DecodeError for one that has no reason to be so large."""
+    if response.content.is_eof():  # as most are: all of it came with its head
+        return await response.read()
     length = response.content_length
     if length is not None and length <= LARGEST and "Content-Encoding" not in response.headers:
         return await response.read()
