@@ -104,6 +104,12 @@ class Account:
         """
         return self.faults.add(rule)
 
+    def grant(self, coins: float) -> None:
+        """Give coins; ValueError for what is no amount."""
+        if not 0 < coins < inf:
+            raise ValueError("coins must be a number greater than 0")
+        self.bank.book(self.clock.now(), coins, "grant")
+
     def drain(self) -> None:
         """Take all coins; the ledger says `fault`."""
         with self._store.transaction():

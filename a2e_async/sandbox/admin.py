@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from html import escape
+from typing import TypeAlias
 
 import msgspec
 from aiohttp import web
 from msgspec.structs import asdict
 
 from a2e_async.sandbox.account import Account
-from a2e_async.sandbox.faults import Rule
+from a2e_async.sandbox.faults import Rule, effects, storm
 from a2e_async.sandbox.wire import iso, page
 from a2e_async.sandbox.world import World
 
@@ -21,6 +23,14 @@ class _Advance(msgspec.Struct, forbid_unknown_fields=True):
 class _Price(msgspec.Struct, forbid_unknown_fields=True):
     kind: str
     coins: float | None
+
+
+class _Coins(msgspec.Struct, forbid_unknown_fields=True):
+    coins: float
+
+
+class _Storm(msgspec.Struct, forbid_unknown_fields=True):
+    share: float
 
 
 class _Lag(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,9 +99,34 @@ def add_fault(account: Account, body: bytes) -> object:
     return asdict(account.fault(msgspec.json.decode(body, type=Rule)))
 
 
+def one_fault(id_: int, account: Account, _body: bytes) -> object:
+    """Return one of the caller's rules."""
+    return asdict(account.faults.find(id_))
+
+
+def change_fault(id_: int, account: Account, body: bytes) -> object:
+    """Change fields of one of the caller's rules."""
+    return asdict(account.faults.change(id_, msgspec.json.decode(body, type=dict[str, object])))
+
+
+def remove_fault(id_: int, account: Account, _body: bytes) -> object:
+    """Remove one of the caller's rules."""
+    return asdict(account.faults.remove(id_))
+
+
+def all_effects(_account: Account, _body: bytes) -> object:
+    """Return what a rule can do, with its parameters."""
+    return effects()
+
+
+def add_storm(account: Account, body: bytes) -> object:
+    """Add a rule for every effect but one to the caller's faults."""
+    return [asdict(account.fault(rule)) for rule in storm(msgspec.json.decode(body, type=_Storm).share)]
+
+
 def remove_faults(account: Account, _body: bytes) -> object:
     """Remove all of the caller's rules."""
-    account.faults.all.clear()
+    account.rules.clear()
     return []
 
 
@@ -102,6 +137,12 @@ def price(account: Account, body: bytes) -> object:
     return asdict(wanted)
 
 
+def coins(account: Account, body: bytes) -> object:
+    """Give the caller coins."""
+    account.grant(msgspec.json.decode(body, type=_Coins).coins)
+    return {"coins": account.coins}
+
+
 def lag(account: Account, body: bytes) -> object:
     """Let the caller's new tasks be shown late."""
     wanted = msgspec.json.decode(body, type=_Lag)
@@ -109,7 +150,9 @@ def lag(account: Account, body: bytes) -> object:
     return asdict(wanted)
 
 
-ROUTES: dict[tuple[str, str], Callable[[Account, bytes], object]] = {
+Route: TypeAlias = Callable[[Account, bytes], object]
+
+_ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/sandbox/requests"): requests,
     ("GET", "/sandbox/webhooks"): webhooks,
     ("GET", "/sandbox/ledger"): ledger,
@@ -118,9 +161,29 @@ ROUTES: dict[tuple[str, str], Callable[[Account, bytes], object]] = {
     ("GET", "/sandbox/faults"): faults,
     ("POST", "/sandbox/faults"): add_fault,
     ("DELETE", "/sandbox/faults"): remove_faults,
+    ("GET", "/sandbox/effects"): all_effects,
+    ("POST", "/sandbox/storm"): add_storm,
+    ("POST", "/sandbox/coins"): coins,
     ("POST", "/sandbox/prices"): price,
     ("POST", "/sandbox/lag"): lag,
 }
+
+
+_RULE = "/sandbox/faults/"
+_OF_RULE: dict[str, Callable[[int, Account, bytes], object]] = {
+    "GET": one_fault,
+    "PATCH": change_fault,
+    "DELETE": remove_fault,
+}
+
+
+def find(method: str, path: str) -> Route | None:
+    """Return what answers one of the sandbox's own routes."""
+    id_ = path.removeprefix(_RULE)
+    if id_ != path and id_.isascii() and id_.isdecimal():
+        of_rule = _OF_RULE.get(method)
+        return partial(of_rule, int(id_)) if of_rule else None
+    return _ROUTES.get((method, path))
 
 
 def front_page(world: World) -> web.Response:

@@ -100,7 +100,7 @@ class Dispatcher:
             return admin.front_page(self.world)
         if request.path == "/sandbox/health":
             return respond({"status": "ok"})
-        route = admin.ROUTES.get((request.method, request.path))
+        route = admin.find(request.method, request.path)
         if not route:
             return page("404 Not Found", status=404)
         visit = await self._visit(request)
@@ -108,8 +108,8 @@ class Dispatcher:
             return respond(route(_known(visit), visit.body))
         except Refusal as refusal:
             return refusal.response()
-        except ValueError as error:
-            return Refusal(str(error)).response()
+        except (LookupError, ValueError) as error:
+            return Refusal(str(error), status=404 if isinstance(error, LookupError) else 400).response()
 
     async def _visit(self, request: web.BaseRequest) -> Visit:
         if request.path.startswith(PREFIXES):

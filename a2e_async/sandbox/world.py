@@ -107,7 +107,7 @@ class World:
         time = Clock(ClockSpec(rate, step), int(anchor), int(real))
         account = Account(self.store, id_, user_id, seed, time, self.log)
         for rule in self._start.faults:
-            account.fault(structs.replace(rule))
+            account.fault(structs.replace(rule, id=0, hits=0, strikes=0))
         self._known[hashed] = account
         return account
 

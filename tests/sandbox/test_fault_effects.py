@@ -14,8 +14,9 @@ import pytest
 from yarl import URL
 
 from a2e_async.sandbox import Rule, storm
-from a2e_async.sandbox.faults import EFFECTS, PARAMETERS, Rules
+from a2e_async.sandbox.faults import EFFECTS, Rules
 from a2e_async.sandbox.faults.acting import CHANGES, INSTEAD
+from a2e_async.sandbox.faults.catalogue import COMMON, PARAMETERS
 from tests.sandbox.conftest import ADD, KEY
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +67,8 @@ def test_every_effect_is_listed_and_does_something():
     assert set(INSTEAD) | set(CHANGES) | of_callbacks == set(EFFECTS)
     assert not set(INSTEAD) & set(CHANGES)
     assert {name for effect in EFFECTS.values() for name in effect.takes} == set(PARAMETERS)
+    given = {"effect", "id", "hits", "strikes"}
+    assert {*COMMON, *PARAMETERS, *given} == set(Rule.__struct_fields__)
 
 
 async def test_delay_spreads_and_has_a_tail(call, account):

@@ -6,8 +6,8 @@ import time
 import aiohttp
 import pytest
 
-from a2e_async.sandbox import Rule, Sandbox
-from a2e_async.sandbox.faults import Rules
+from a2e_async.sandbox import Rule, Sandbox, storm
+from a2e_async.sandbox.faults import EFFECTS, Rules
 from a2e_async.sandbox.journal import Entry, Journal
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +110,76 @@ async def test_over_http(call, account):
     [rule] = (await call("GET", path)).json
     assert (rule["effect"], rule["first"], rule["hits"], rule["strikes"]) == ("status", 1, 2, 1)
     assert (await call("DELETE", path)).json == (await call("GET", path)).json == account.rules == []
+
+
+async def test_one_rule_is_read_changed_and_removed_while_it_acts(call, account):
+    path = "/sandbox/faults"
+    made = [(await call("POST", path, json={"effect": "status", "path": COINS})).json for _ in range(2)]
+    assert [rule["id"] for rule in made] == [1, 2]
+    assert (await call("GET", COINS)).status == 503
+    changed = await call("PATCH", f"{path}/1", json={"status": 502, "share": 1})
+    assert (changed.json["status"], changed.json["share"], changed.json["hits"]) == (502, 1, 1)
+    assert (await call("GET", COINS)).status == 502
+    assert (await call("PATCH", f"{path}/1", json={"enabled": False})).json["enabled"] is False
+    assert (await call("GET", COINS)).status == 503
+    one, two = [(await call("GET", f"{path}/{id_}")).json for id_ in (1, 2)]
+    assert [(rule["hits"], rule["strikes"]) for rule in (one, two)] == [(2, 2), (3, 1)]
+    assert (await call("DELETE", f"{path}/2")).json == two
+    assert (await call("GET", COINS)).status == 200
+    assert (await call("GET", path)).json == [one]
+    assert (await call("POST", path, json={"effect": "status"})).json["id"] == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("PATCH", "1", {"share": 2}, 400, "share must be within 0..1"),
+        ("PATCH", "1", {"share": 0.1, "word": "x"}, 400, "status takes no word"),
+        ("PATCH", "1", {"effect": "html"}, 400, "effect cannot be changed"),
+        ("PATCH", "1", {"hits": 0}, 400, "hits cannot be changed"),
+        ("PATCH", "1", {"colour": "red"}, 400, "unknown field `colour`"),
+        ("PATCH", "1", [], 400, "Expected `object`"),
+        ("PATCH", "2", {}, 404, "there is no rule 2"),
+        ("DELETE", "2", None, 404, "there is no rule 2"),
+        ("POST", "", {"effect": "status", "id": 1}, 400, "leave its id to the account"),
+    ],
+)
+async def test_what_a_rule_cannot_become(call, account, method, path, body, status, said):
+    rule = account.fault(Rule("status", path="/nowhere"))
+    reply = await call(method, f"/sandbox/faults/{path}".rstrip("/"), json=body)
+    assert (reply.status, said in reply.msg) == (status, True)
+    assert account.rules == [rule] == [Rule("status", path="/nowhere", id=1)]
+
+
+async def test_a_rule_acts_for_one_account(account):
+    rule = account.fault(Rule("status"))
+    with pytest.raises(ValueError, match="once"):
+        account.fault(rule)
+
+
+async def test_effects_are_told_with_their_parameters(call):
+    told = (await call("GET", "/sandbox/effects")).json
+    effects = {effect["effect"]: effect for effect in told["effects"]}
+    assert set(effects) == set(EFFECTS)
+    assert effects["dribble"]["strikes"] == "all"
+    pace = effects["dribble"]["parameters"]["pace"]
+    assert pace == {"type": "number", "default": 2.0, "description": "seconds for each byte"}
+    assert told["common"]["share"]["anyOf"] == [{"type": "number"}, {"type": "null"}]
+    for effect in effects.values():
+        fields = told["common"] | effect["parameters"]
+        usual = {name: schema["default"] for name, schema in fields.items()}
+        assert (await call("POST", "/sandbox/faults", json={"effect": effect["effect"], **usual})).status == 200
+
+
+async def test_a_storm_and_coins_over_http(call, account):
+    rules = (await call("POST", "/sandbox/storm", json={"share": 0.01})).json
+    assert rules == (await call("GET", "/sandbox/faults")).json
+    assert len(rules) == len(storm(0.01))
+    await call("DELETE", "/sandbox/faults")
+    assert (await call("POST", "/sandbox/storm", json={"share": 2})).status == 400
+    assert (await call("POST", "/sandbox/coins", json={"coins": 5})).json == {"coins": 1005}
+    assert (await call("POST", "/sandbox/coins", json={"coins": -5})).status == 400
+    assert [(line.reason, line.delta) for line in account.ledger] == [("grant", 1000), ("grant", 5)]
 
 
 async def test_bursts_come_again(call, account):

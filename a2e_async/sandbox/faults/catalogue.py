@@ -80,6 +80,20 @@ EFFECTS: dict[Name, Effect] = {
     "webhook_forged": Effect("the callback comes with a wrong token", "webhooks"),
 }
 
+COMMON = {
+    "method": "the method it strikes; * for any",
+    "path": "the paths it strikes, as a glob; of callbacks the whole URL",
+    "name": "the names in bodies that it strikes, as a glob; of callbacks the task's",
+    "nth": "strike this hit alone",
+    "first": "strike so many hits",
+    "every": "begin nth and first anew after so many hits",
+    "share": "strike that part of the hits, 0 to 1",
+    "seconds": "seconds that pass before the effect",
+    "longest": "seconds that pass at most; null: always the same",
+    "tail": "most waits are short, few are long",
+    "enabled": "whether it counts and strikes",
+}
+"""What the fields of a rule mean that every effect takes."""
 PARAMETERS = {
     "status": "HTTP status, 200 to 599",
     "retry_after": "seconds in a Retry-After header; none if null",

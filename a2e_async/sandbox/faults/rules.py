@@ -42,13 +42,13 @@ class Rules:
         return rule
 
     def remove(self, id_: int) -> Rule:
-        """Let a rule act no more; ValueError for an unknown id."""
+        """Let a rule act no more; LookupError for an unknown id."""
         rule = self.find(id_)
         self.all.remove(rule)
         return rule
 
     def change(self, id_: int, fields: Mapping[str, object]) -> Rule:
-        """Change a rule that acts, its counts kept; ValueError for what it may not become, and nothing changed."""
+        """Change a rule that acts and keep its counts; LookupError, or ValueError for what it may not become."""
         rule = self.find(id_)
         if fixed := sorted(_GIVEN & fields.keys()):
             raise ValueError(f"{fixed[0]} cannot be changed")
@@ -58,10 +58,10 @@ class Rules:
         return rule
 
     def find(self, id_: int) -> Rule:
-        """Return the rule with an id; ValueError if there is none."""
+        """Return the rule with an id; LookupError if there is none."""
         found = next((rule for rule in self.all if rule.id == id_), None)
         if not found:
-            raise ValueError(f"there is no rule {id_}")
+            raise LookupError(f"there is no rule {id_}")
         return found
 
     def pick(self, method: str, path: str, name: str, alike: str = "") -> Strike | None:
