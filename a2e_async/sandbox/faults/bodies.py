@@ -1,8 +1,10 @@
 """Bodies whose bytes are other than they should be; their length is told rightly."""
 
 import asyncio
-import re
+import struct
 import zlib
+from collections.abc import Iterator
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -10,8 +12,9 @@ from a2e_async.sandbox.faults.hit import Change, Hit, content
 from a2e_async.sandbox.faults.rule import Rule
 
 _JSON = "application/json"
-_TEXT = re.compile(rb'(:|\[|,)"')
 _SPACES = b" " * (1 << 20)
+_GZIP = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+"""The head of a gzip file that says no more than that it is one."""
 
 
 async def _content_type(rule: Rule, _hit: Hit, answer: web.Response) -> web.StreamResponse | None:
@@ -55,12 +58,24 @@ async def _short(rule: Rule, _hit: Hit, answer: web.Response) -> web.StreamRespo
 
 
 def _packed(body: bytes, size: int) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    parts, left = [packer.compress(body)], size - len(body)
-    while left > 0:
-        parts.append(packer.compress(_SPACES[:left]))
-        left -= len(_SPACES)
-    return b"".join([*parts, packer.flush()])
+    start = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = start.compress(body) + start.flush(zlib.Z_FULL_FLUSH)
+    check = zlib.crc32(body)
+    for spaces in _spaces(size):
+        check = zlib.crc32(spaces, check)
+    return _GZIP + packed + _packed_spaces(size) + struct.pack("<LL", check, (len(body) + size) & 0xFFFFFFFF)
+
+
+@lru_cache(maxsize=4)  # the second costs a tenth of the first
+def _packed_spaces(size: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    return b"".join([*map(packer.compress, _spaces(size)), packer.flush()])
+
+
+def _spaces(size: int) -> Iterator[bytes]:
+    while size > 0:
+        yield _SPACES[:size]
+        size -= len(_SPACES)
 
 
 CHANGES: dict[str, Change] = {

@@ -64,7 +64,7 @@ EFFECTS: dict[Name, Effect] = {
     "invalid_json": Effect("the first half of the JSON, as if it were all; the work was done", "rows"),
     "invalid_utf8": Effect("every text in the JSON begins with the bytes FF FE; the work was done", "rows"),
     "gzip_bomb": Effect(
-        "Content-Encoding: gzip, about a thousandth of `size`; unpacked the right body and spaces; the work was done",
+        "Content-Encoding: gzip; unpacks to the right body and a thousand times as many spaces; the work was done",
         takes=("size",),
     ),
     "corrupt": Effect("one byte in each KiB of a file is another; its length and type are right", "files"),
@@ -106,7 +106,7 @@ PARAMETERS = {
     "pace": "seconds for each byte",
     "off": "bytes more than there are; fewer if negative",
     "content_type": "the Content-Type",
-    "size": "bytes it unpacks to",
+    "size": "how many spaces",
     "word": "the status",
     "age": "seconds of the account's clock",
     "skew": "seconds ahead; behind if negative",
