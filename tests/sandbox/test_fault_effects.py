@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from yarl import URL
 
-from a2e_async.sandbox import Rule, storm
+from a2e_async.sandbox import Rule, Sandbox, storm
 from a2e_async.sandbox.faults import EFFECTS, Rules
 from a2e_async.sandbox.faults.acting import CHANGES, INSTEAD
 from a2e_async.sandbox.faults.catalogue import COMMON, PARAMETERS
@@ -363,3 +363,26 @@ def test_the_documentation_has_every_effect_and_parameter():
             assert all(f"`{parameter}`" in rows[name] for parameter in effect.takes), name
         else:
             assert f"`{name}`" in page
+
+
+@pytest.mark.parametrize("effect", ["status", "truncated", "invalid_json"])
+async def test_a_seed_strikes_the_same_whatever_the_order_of_concurrent_calls(effect):
+    async def struck(seed, numbers):
+        rule = Rule(effect, path="*Task/*", share=0.4)
+        async with (
+            Sandbox(seed=seed, faults=[rule]) as sandbox,
+            aiohttp.ClientSession(sandbox.url, headers={"Authorization": f"Bearer {KEY}"}) as http,
+        ):
+
+            async def ask(number):
+                with contextlib.suppress(aiohttp.ClientPayloadError):
+                    async with http.get(f"/api/v1/userFaceSwapTask/{number:024x}") as response:
+                        await response.read()
+
+            await asyncio.gather(*map(ask, numbers))
+            return {entry.path for entry in sandbox.account(KEY).requests if entry.effect}
+
+    numbers = range(40)
+    first = await struck(1, numbers)
+    assert first == await struck(1, numbers[::-1]) != await struck(2, numbers)
+    assert 6 < len(first) < 28

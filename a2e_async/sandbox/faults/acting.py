@@ -23,7 +23,10 @@ async def act(strike: Strike, hit: Hit) -> tuple[web.StreamResponse, bool]:
         return await instead(rule, hit), True
     right = await hit.work()
     answer = await held(hit.request, right)
-    changed = await CHANGES[rule.effect](rule, hit, answer) if answer else None
+    try:
+        changed = await CHANGES[rule.effect](rule, hit, answer) if answer else None
+    except ConnectionError:  # the client has had enough
+        return right, True
     if changed:
         return changed, True
     rule.strikes -= 1

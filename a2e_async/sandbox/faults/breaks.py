@@ -1,7 +1,6 @@
 """Connections that break, and bodies that come in another way than HTTP promises."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import struct
@@ -40,10 +39,9 @@ async def _dribble(rule: Rule, hit: Hit, answer: web.Response) -> web.StreamResp
     if not body or hit.request.method == "HEAD":
         return None
     sent = await _begin(hit, answer, len(body))
-    with contextlib.suppress(ConnectionError):  # the client has had enough
-        for at in range(len(body)):
-            await asyncio.sleep(rule.pace)
-            await sent.write(body[at : at + 1])
+    for at in range(len(body)):
+        await asyncio.sleep(rule.pace)
+        await sent.write(body[at : at + 1])
     return sent
 
 
@@ -60,12 +58,10 @@ async def _endless(_rule: Rule, hit: Hit, answer: web.Response) -> web.StreamRes
     if hit.request.method == "HEAD":
         return None
     sent = await _begin(hit, answer, None)
-    with contextlib.suppress(ConnectionError):  # as above
-        await sent.write(content(answer))
-        while True:
-            await asyncio.sleep(_PAUSE)
-            await sent.write(_CHUNK)
-    return sent
+    await sent.write(content(answer))
+    while True:
+        await asyncio.sleep(_PAUSE)
+        await sent.write(_CHUNK)
 
 
 async def _begin(hit: Hit, answer: web.Response, length: int | None) -> web.StreamResponse:
