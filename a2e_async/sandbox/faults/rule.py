@@ -86,7 +86,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
         """Tell whether a request or callback is one of those it is about."""
         if not self.enabled or not EFFECTS[self.effect].reaches(method, path):
             return False
-        return self.method in {"*", method} and fnmatchcase(path, self.path) and fnmatchcase(name, self.name)
+        return self.method in {"*", method} and _fits(path, self.path) and _fits(name, self.name)
 
     def due(self) -> bool:
         """Count one hit, and tell whether the effect is due, the share aside."""
@@ -127,6 +127,10 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
             f"size must be within 1..{_LARGEST_BOMB}": 1 <= self.size <= _LARGEST_BOMB,
             "skew must be a number of seconds": isfinite(self.skew) and abs(self.skew) < 1e9,
         }
+
+
+def _fits(text: str, glob: str) -> bool:
+    return glob == "*" or fnmatchcase(text, glob)
 
 
 def _usual(field: structs.FieldInfo) -> object:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import structs
 
-from a2e_async.sandbox.draws import between
+from a2e_async.sandbox.draws import between, digest
 from a2e_async.sandbox.faults.rule import Rule
 
 # Ids begin with the second of their making; what follows is the same in each run.
@@ -74,13 +74,13 @@ class Rules:
             return None
         key = _ID.sub(r"\1", alike or f"{method} {path} {name}")
         self._asked[key] += 1
-        which = (*self._who, key, self._asked[key])
+        which = digest(*self._who, key, self._asked[key])
         due = [rule for rule in rules if rule.due() and self._drawn(rule, which)]
         if not due:
             return None
         due[0].strikes += 1
-        return Strike(due[0], due[0].pause(between(0, 1, "pause", due[0].id, *which)))
+        return Strike(due[0], due[0].pause(between(0, 1, "pause", due[0].id, which)))
 
     @staticmethod
-    def _drawn(rule: Rule, which: tuple[object, ...]) -> bool:
-        return rule.share is None or between(0, 1, "fault", rule.id, *which) < rule.share
+    def _drawn(rule: Rule, which: str) -> bool:
+        return rule.share is None or between(0, 1, "fault", rule.id, which) < rule.share
