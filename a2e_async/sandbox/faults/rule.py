@@ -1,5 +1,6 @@
 """One rule: which requests it matches, and when its effect is due."""
 
+import re
 from fnmatch import fnmatchcase
 from math import inf, isfinite
 from typing import Self
@@ -10,6 +11,7 @@ from msgspec import structs
 from a2e_async.sandbox.faults.catalogue import EFFECTS, PARAMETERS, Name
 
 _LARGEST_BOMB = 1 << 32
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WANTED = f"effect must be one of {', '.join(EFFECTS)}"
 
 
@@ -117,13 +119,15 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
         }
 
     def _what(self) -> dict[str, bool]:
+        lines = [self.content_type, self.location or "", *self.headers, *self.headers.values()]
         return {
             "status must be within 200..599": 200 <= self.status <= 599,
-            "retry_after must not be negative": self.retry_after is None or self.retry_after >= 0,
+            "retry_after must be within 0..1000000000": self.retry_after is None or 0 <= self.retry_after <= 10**9,
             "http_date needs retry_after": not self.http_date or self.retry_after is not None,
             "part must be at least 0 and less than 1": 0 <= self.part < 1,
             "pace and age must be spans of time": 0 <= self.pace < inf and 0 <= self.age < inf,
             "off must not be 0": self.off != 0,
+            "headers, location and content_type must be single lines": not any(map(_CONTROL.search, lines)),
             f"size must be within 1..{_LARGEST_BOMB}": 1 <= self.size <= _LARGEST_BOMB,
             "skew must be a number of seconds": isfinite(self.skew) and abs(self.skew) < 1e9,
         }
