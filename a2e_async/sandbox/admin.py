@@ -1,5 +1,6 @@
 """The sandbox's own routes below /sandbox/, and its front page."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -169,7 +170,7 @@ _ROUTES: dict[tuple[str, str], Route] = {
 }
 
 
-_RULE = "/sandbox/faults/"
+_RULE = re.compile(r"/sandbox/faults/([0-9]{1,9})")
 _OF_RULE: dict[str, Callable[[int, Account, bytes], object]] = {
     "GET": one_fault,
     "PATCH": change_fault,
@@ -179,10 +180,9 @@ _OF_RULE: dict[str, Callable[[int, Account, bytes], object]] = {
 
 def find(method: str, path: str) -> Route | None:
     """Return what answers one of the sandbox's own routes."""
-    id_ = path.removeprefix(_RULE)
-    if id_ != path and id_.isascii() and id_.isdecimal():
-        of_rule = _OF_RULE.get(method)
-        return partial(of_rule, int(id_)) if of_rule else None
+    one = _RULE.fullmatch(path)
+    if one and (of_rule := _OF_RULE.get(method)):
+        return partial(of_rule, int(one[1]))
     return _ROUTES.get((method, path))
 
 

@@ -1,11 +1,15 @@
 """`a2e sandbox`: what it prints is enough to use it."""
 
+import json
 import os
 import signal
 import socket
 import time
+from urllib.request import Request, urlopen
 
 import pytest
+
+from a2e_async.sandbox import storm
 
 posix = pytest.mark.skipif(
     os.name == "nt",
@@ -90,6 +94,19 @@ def test_faults_reach_every_account(start, a2e, monkeypatch):
         monkeypatch.setenv("A2E_API_KEY", key)
         assert "403" in a2e("credits").error
         assert "404" in a2e("credits").error
+    process.interrupt()
+    assert process.ended().code == 0
+
+
+@posix
+def test_a_storm_follows_the_rules_that_were_given(start):
+    process = start("sandbox", "--port", "0", "--storm", "0.25", "--fault", "reset_after:share=0.01,path=*/add")
+    url = f"{greeting(process)['A2E_BASE_URL']}/sandbox/faults"
+    with urlopen(Request(url, headers={"Authorization": "Bearer sk_test"})) as answer:
+        given, *rules = json.load(answer)
+    assert (given["effect"], given["share"], given["path"]) == ("reset_after", 0.01, "*/add")
+    assert {rule["share"] for rule in rules} == {0.25}
+    assert len(rules) == len(storm(0.25))
     process.interrupt()
     assert process.ended().code == 0
 

@@ -178,7 +178,7 @@ async def test_endless_goes_on_after_the_body(call, account):
 
 @pytest.mark.parametrize("rule", [Rule("endless"), Rule("dribble", pace=0.01)])
 async def test_a_client_that_has_had_enough_is_no_error_of_the_server(sandbox, account, caplog, rule):
-    account.fault(rule)
+    account.fault(msgspec.structs.replace(rule))
     before = asyncio.all_tasks()
     async with aiohttp.ClientSession(sandbox.url, headers={"Authorization": f"Bearer {KEY}"}) as http:
         async with http.get(COINS) as response:

@@ -64,7 +64,7 @@ EFFECTS: dict[Name, Effect] = {
     "invalid_json": Effect("the first half of the JSON, as if it were all; the work was done", "rows"),
     "invalid_utf8": Effect("every text in the JSON begins with the bytes FF FE; the work was done", "rows"),
     "gzip_bomb": Effect(
-        "Content-Encoding: gzip; unpacks to the right body and a thousand times as many spaces; the work was done",
+        "gzip that unpacks to the right body and `size` spaces, a thousandth of that on the wire; the work was done",
         takes=("size",),
     ),
     "corrupt": Effect("one byte in each KiB of a file is another; its length and type are right", "files"),

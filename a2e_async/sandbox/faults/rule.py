@@ -10,7 +10,7 @@ from msgspec import structs
 
 from a2e_async.sandbox.faults.catalogue import EFFECTS, PARAMETERS, Name
 
-_LARGEST_BOMB = 1 << 32
+_LARGEST_BOMB = 1 << 30
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WANTED = f"effect must be one of {', '.join(EFFECTS)}"
 
