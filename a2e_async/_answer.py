@@ -295,6 +295,8 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
         kind = "no envelope of the service's" if strange else f"unexpected ({misfit})"
         return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
     text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
+    if 300 <= status < 400 and (where := headers.get("Location")):
+        text = f"redirected to {where[:160]!r}, where the token is not sent. Check that A2E_BASE_URL is right."
     trace_id = str(failure.trace_id or "") if failure else ""
     wait = retry_after(headers.get("Retry-After", ""))
     if status == 429 and code not in MODERATION_CODES:

@@ -12,16 +12,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from a2e_async._endpoint import Caller, Listing
+from a2e_async._retry import passing
 from a2e_async.config import PollPolicy
-from a2e_async.errors import (
-    A2EError,
-    AuthenticationError,
-    DecodeError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    TransportError,
-)
+from a2e_async.errors import A2EError, AuthenticationError, PermissionDeniedError
 from a2e_async.tasks import Task, TaskKind, born
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -183,7 +176,9 @@ class Reconciler(Generic[TaskT]):
         due = {tag: doubt for tag, doubt in asked.items() if doubt.due <= began}
         try:
             found, covers = await self._walk(listing, due.values())
-        except (TransportError, RateLimitError, ServerError, DecodeError, UnprovableError) as error:
+        except (A2EError, UnprovableError) as error:
+            if isinstance(error, A2EError) and not passing(error):
+                raise
             self._failing = self._failing or began
             self._despair(due.values(), began, error)
         else:

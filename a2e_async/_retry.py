@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import backoff
 
 from a2e_async.config import RetryPolicy
-from a2e_async.errors import A2EError, APIError, RateLimitError, ServerError, TransportError
+from a2e_async.errors import A2EError, APIError, DecodeError, RateLimitError, ServerError, TransportError
 
 NOT_IMPLEMENTED = 501
 
@@ -17,6 +17,13 @@ def repeatable(error: A2EError, *, safe: bool) -> bool:
     if isinstance(error, TransportError):
         return safe or not error.sent
     return safe and isinstance(error, ServerError) and error.http_status != NOT_IMPLEMENTED
+
+
+def passing(error: Exception) -> bool:
+    """Tell whether a read that failed may fare better later, so that nobody need stop waiting for it."""
+    if isinstance(error, APIError) and (300 <= error.http_status < 400 or error.http_status == 408):
+        return True
+    return isinstance(error, TransportError | RateLimitError | ServerError | DecodeError)
 
 
 def started_unknown(error: A2EError) -> bool:

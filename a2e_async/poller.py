@@ -10,9 +10,10 @@ from weakref import WeakKeyDictionary
 from a2e_async._durations import durations_of, took
 from a2e_async._endpoint import Caller
 from a2e_async._reader import REQUESTS, Reader
+from a2e_async._retry import passing
 from a2e_async._schedule import Schedule, Watch
 from a2e_async.config import PollPolicy
-from a2e_async.errors import APIError, DecodeError, NotFoundError, RateLimitError, ServerError, TransportError
+from a2e_async.errors import APIError, NotFoundError
 from a2e_async.tasks import Task, TaskKind, TaskState
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -25,7 +26,6 @@ SLEPT = 5.0
 """Seconds by which a timer may be late before the machine is taken to have been asleep."""
 LAST_LOOK = 15.0
 """Seconds that a wait whose time ran out meanwhile has for one more reading."""
-_TRANSIENT = (TransportError, RateLimitError, ServerError, DecodeError)
 
 
 class Poller(Generic[TaskT]):
@@ -231,7 +231,7 @@ class Poller(Generic[TaskT]):
     def _fatal(self, error: Exception, age: float) -> bool:
         if isinstance(error, NotFoundError):
             return age >= self._policy.grace
-        return not isinstance(error, _TRANSIENT)
+        return not passing(error)
 
     def _fail(self, error: Exception) -> None:
         for watch in tuple(chain.from_iterable(self._watches.values())):

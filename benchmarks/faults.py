@@ -81,7 +81,7 @@ async def attempt(faults: list[Rule], jobs: int) -> dict[str, Any]:
         account.rules.clear()
         async with aiohttp.ClientSession() as http:
             result["damaged"] = await damaged(http, Path(place) / "out", result.pop("urls"))
-        result["parts"] = len(list(Path(place).rglob("*.part")))
+        result["parts"] = len(await asyncio.to_thread(lambda: list(Path(place).rglob("*.part"))))
         result["injected"] = sum(rule.strikes for rule in made)
     for _ in range(20):  # connections that were aborted are let go a turn later
         await asyncio.sleep(0)

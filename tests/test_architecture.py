@@ -41,7 +41,7 @@ ALLOWED = {
     "_durations": "tasks _endpoint",
     "_schedule": "_durations tasks config",
     "_reader": "tasks _endpoint _answer _wire errors",
-    "poller": "_reader _schedule _durations tasks _endpoint config errors",
+    "poller": "_retry _reader _schedule _durations tasks _endpoint config errors",
     "_bounds": "tasks config errors",
     "watcher": "_bounds poller _schedule tasks _endpoint _answer config errors",
     "webhooks": "poller _endpoint errors",
@@ -56,7 +56,7 @@ ALLOWED = {
     "_lock": "",
     "journal": "_lock _writer errors",
     "_budget": "errors",
-    "_reconcile": "tasks _endpoint config errors",
+    "_reconcile": "_retry tasks _endpoint config errors",
     "_submit": "_deadline _budget _reconcile journal tasks groups.account _limits _endpoint _wire errors",
     "_course": "_deadline _submit _budget _frozen journal jobs outcomes watcher files tasks _endpoint _wire config "
     "errors",

@@ -181,6 +181,8 @@ def test_a_task_that_no_list_shows_is_read_by_itself() -> None:
         RateLimitError("slow down", retry_after=7.0),
         ServerError("busy", http_status=503),
         DecodeError("HTML"),
+        APIError("elsewhere", http_status=307),
+        APIError("too slow", http_status=408),
     ],
 )
 def test_a_hiccup_ends_no_wait(trouble: A2EError) -> None:

@@ -264,6 +264,17 @@ async def test_an_answer_that_is_no_envelope() -> None:
             await s.a2e.account.coins()
 
 
+async def test_a_redirect_is_not_followed_and_says_where_it_led() -> None:
+    async with scene() as s:
+        s.account.fault(Rule("redirect", location="https://elsewhere.invalid/api"))
+        with pytest.raises(APIError, match=r"HTTP 307: redirected to 'https://elsewhere.*A2E_BASE_URL"):
+            await s.a2e.account.coins()
+        with pytest.raises(APIError, match="elsewhere") as caught:
+            await s.a2e.face_swap.tasks.add(**s.swap)
+        assert caught.value.spent == "no"
+        assert not s.account.tasks
+
+
 async def test_concurrency_is_bounded() -> None:
     async with scene(limits=Limits(concurrency=3)) as s:
         s.account.fault(Rule("delay", path=COINS, seconds=0.05))
