@@ -10,6 +10,10 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", action="store_true", help="renew the pictures in docs/pages/img")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -401,7 +401,7 @@ async def test_cancel_takes_back_what_is_still_queued(path: Path) -> None:
         refunds = [charge.delta for charge in s.account.ledger if charge.reason == "refund"]
         assert refunds == [10] * 10
         s.account.advance(1000)
-        s.account.clock.spec = type(s.account.clock.spec)(rate=1000)
+        s.account.pace(1000)
         found = await ends(s, path, source)
         assert {end.error for end in found.values()} == {None}
         assert len(s.account.tasks) == 30

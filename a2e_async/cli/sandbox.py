@@ -88,7 +88,8 @@ def _welcome(sandbox: Sandbox, db: str | None) -> str:
     export = "set" if os.name == "nt" else "export"
     data = f"{db} and {db}.files" if db else "memory and a temporary directory, gone at the end (--db keeps them)"
     return f"""\
-A local A2E at {sandbox.url}; its results are marked SANDBOX, no model makes them. To use it elsewhere:
+A local A2E at {sandbox.url}; its results are marked SANDBOX, no model makes them. Open it in a browser to look inside.
+To use it elsewhere:
 
   {export} A2E_BASE_URL={sandbox.url}
   {export} A2E_API_KEY=sk_test

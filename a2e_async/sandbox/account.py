@@ -8,16 +8,18 @@ import msgspec
 from msgspec.structs import astuple
 
 from a2e_async.sandbox.bank import Bank, Charge
-from a2e_async.sandbox.clock import Clock
+from a2e_async.sandbox.clock import Clock, ClockSpec
 from a2e_async.sandbox.draws import object_id
 from a2e_async.sandbox.faults import Rule, Rules
 from a2e_async.sandbox.journal import Callback, Entry, Journal
 from a2e_async.sandbox.life import Task, phases
+from a2e_async.sandbox.news import News
 from a2e_async.sandbox.prices import NOUNS
 from a2e_async.sandbox.store import Store, Value
+from a2e_async.sandbox.tally import Tally, read_tasks
 from a2e_async.sandbox.wire import Refusal, to_text
 
-_COLUMNS = ", ".join(Task.__struct_fields__)
+LABEL = "account-"
 _LONGEST_LAG = 10 * 366 * 24 * 3600
 _FARTHEST = 2**62
 """A row that no table has; SQLite takes no number that is much larger."""
@@ -59,12 +61,15 @@ class Account:
 
     def __init__(self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: Journal) -> None:
         self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
-        self.label = f"account-{id_}"
-        self.faults = Rules(seed, user_id)
-        """What goes wrong for this account."""
+        self.label = f"{LABEL}{id_}"
         self.webhooks: list[Callback] = []
         """The callbacks that were due so far, oldest first. Not kept in the database, nor are those still to come."""
-        self.bank = Bank(store, id_, clock)
+        self.news = News()
+        """Tells what has changed: tasks, ledger, requests, webhooks, faults or clock."""
+        self.faults = Rules(self.news, seed, user_id)
+        """What goes wrong for this account."""
+        self.bank = Bank(store, id_, clock, self.news)
+        self.tally = Tally(store, id_, clock)
         self._store, self._log = store, log
         self._prices: dict[str, float] = {}
         self._lag: _Lag | None = None
@@ -93,9 +98,17 @@ class Account:
     def requests(self) -> list[Entry]:
         """The requests of this account that reached the server, oldest first, refused ones included.
 
-        The latest hundred thousand of all accounts are kept, fewer if their bodies take more than 64 MiB.
+        The latest hundred thousand of all accounts are kept, fewer if they take more than 64 MiB.
         """
         return self._log.of(self.label)
+
+    def newest_requests(self, last: int, text: str = "", status: str = "") -> list[Entry]:
+        """Return the newest so many, oldest first, that hold a text and whose status begins with some digits."""
+        return self._log.newest(self.label, last, text, status)
+
+    def request(self, number: int) -> Entry | None:
+        """Return the request with a number, unless it is no longer kept."""
+        return self._log.find(self.label, number)
 
     def fault(self, rule: Rule) -> Rule:
         """Let a rule act on this account's requests from now on; its `hits` count what it matched.
@@ -148,7 +161,17 @@ class Account:
         """Move this account's clock ahead, whatever its kind."""
         with self._store.transaction():
             self.clock.advance(seconds)
-            self._store.change("UPDATE accounts SET anchor = ? WHERE id = ?", self.clock.anchor, self.id)
+            self._keep_time()
+
+    def pace(self, rate: float, *, step: float = 0.0) -> None:
+        """Let this account's time go on from now at `rate` times real time; 0 stops it.
+
+        Each status read adds `step` seconds to it. Kept in the database. ValueError for a rate or step below 0, a rate
+        above a million and a step of more than a year.
+        """
+        with self._store.transaction():
+            self.clock.pace(ClockSpec(rate, step))
+            self._keep_time()
 
     def polled(self) -> None:
         """Let a per-poll clock move on, as each status read does."""
@@ -165,6 +188,7 @@ class Account:
             owed = task.coins if task.failure else 0
             values = (*astuple(task), owed)
             self._store.change(f"INSERT INTO tasks VALUES ({_marks(len(values))})", *values)
+        self.news.tell("tasks")
         return task
 
     def start_all(self, drafts: Iterable[Draft]) -> list[Task]:
@@ -183,6 +207,7 @@ class Account:
             if in_diamonds:
                 self.bank.redeem(coins)
             self.bank.charge(coins, "charge", task.id)
+        self.news.tell("tasks")
         return self._tasks("id = ?", task.id)[0]
 
     def find(self, noun: str, *ids: str) -> list[Task]:
@@ -227,6 +252,7 @@ class Account:
             gone = self._store.change("DELETE FROM tasks WHERE id = ?", task.id)
             if gone and state == "initialized":
                 self.bank.book(now, task.coins, "refund", task.id)
+        self.news.tell("tasks")
 
     def save(self, noun: str, fields: dict[str, object], *, coins: float = 0) -> Document:
         """Keep a record that is no task and charge for it, both or neither."""
@@ -245,6 +271,7 @@ class Account:
         with self._store.transaction():
             self._store.change(f"UPDATE {table} SET fields = ? WHERE id = ?", to_text(fields), record.id)
             self.bank.book(self.clock.now(), refund, "refund", record.id)
+        self.news.tell("tasks")
 
     def saved(self, noun: str) -> list[Document]:
         """Return the records of a noun that are no tasks, newest first."""
@@ -256,6 +283,11 @@ class Account:
         """Delete a record that is no task; False if there was none."""
         sql = "DELETE FROM documents WHERE account = ? AND noun = ? AND id = ?"
         return self._store.change(sql, self.id, noun, id_) > 0
+
+    def _keep_time(self) -> None:
+        sql = "UPDATE accounts SET rate = ?, step = ?, anchor = ?, real = ? WHERE id = ?"
+        self._store.change(sql, *self.clock.record, self.id)
+        self.news.tell("clock", "tasks", "ledger")
 
     def _make(self, draft: Draft) -> Task:
         ordinal, now = self._next_ordinal(), self.clock.now()
@@ -282,11 +314,7 @@ class Account:
         return " AND (ordinal <= ? OR created <= ?)", (self._lag.beyond, latest)
 
     def _tasks(self, where: str, *values: Value) -> list[Task]:
-        rows = self._store.rows(f"SELECT {_COLUMNS} FROM tasks WHERE {where}", *values)
-        return [Task(*row) for row in msgspec.convert(rows, _ROWS)]
-
-
-_ROWS = list[tuple[str, int, str, int, int, int, int, int, int, str, float, str, str, str]]
+        return read_tasks(self._store, where, *values)
 
 
 def _marks(count: int) -> str:

@@ -1,24 +1,21 @@
-"""The sandbox's own routes below /sandbox/, and its front page."""
+"""The sandbox's own routes below /sandbox/ that are about one account, and the settings among them."""
 
-import re
-from collections import Counter
 from collections.abc import Callable
-from functools import partial
-from html import escape
-from typing import TypeAlias
 
 import msgspec
-from aiohttp import web
 from msgspec.structs import asdict
 
-from a2e_async.sandbox.account import Account
+from a2e_async.sandbox import lists
+from a2e_async.sandbox.clock import ClockSpec
 from a2e_async.sandbox.faults import Rule, effects, storm
-from a2e_async.sandbox.wire import iso, page
-from a2e_async.sandbox.world import World
+from a2e_async.sandbox.lists import Ask
+from a2e_async.sandbox.wire import Refusal
 
 
-class _Advance(msgspec.Struct, forbid_unknown_fields=True):
-    advance: float
+class _Clock(msgspec.Struct, forbid_unknown_fields=True):
+    rate: float | None = None
+    step: float | None = None
+    advance: float = 0.0
 
 
 class _Price(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,130 +35,103 @@ class _Lag(msgspec.Struct, forbid_unknown_fields=True):
     seconds: float
 
 
-def requests(account: Account, _body: bytes) -> object:
-    """Return the log of the caller's requests, oldest first."""
-    return [
-        {
-            "at": iso(entry.at),
-            "method": entry.method,
-            "path": entry.path,
-            "query": entry.query,
-            "body": entry.body,
-            "authorization": entry.authorization,
-            "status": entry.status,
-            "effect": entry.effect,
-        }
-        for entry in account.requests
-    ]
+def clock(ask: Ask) -> object:
+    """Return the caller's time, and how it goes on."""
+    return lists.clock_fields(ask.account.clock)
 
 
-def webhooks(account: Account, _body: bytes) -> object:
-    """Return the log of the caller's callbacks, oldest first."""
-    return [{**asdict(callback), "at": iso(callback.at)} for callback in account.webhooks]
+def set_clock(ask: Ask) -> object:
+    """Move the caller's clock ahead by `advance` seconds, and let it go on as `rate` and `step` say, if they are given.
+
+    A `rate` alone ends steps.
+    """
+    wanted = msgspec.json.decode(ask.body, type=_Clock)
+    if wanted == _Clock():
+        raise Refusal("say advance, rate or step")
+    rate = ask.account.clock.spec.rate if wanted.rate is None else wanted.rate
+    spec = ClockSpec(rate, wanted.step or 0)  # made before anything moves: all of it happens, or nothing
+    ask.account.advance(wanted.advance)
+    if (wanted.rate, wanted.step) != (None, None):
+        ask.account.pace(spec.rate, step=spec.step)
+    return clock(ask)
 
 
-def ledger(account: Account, _body: bytes) -> object:
-    """Return the caller's ledger, oldest line first."""
-    return {
-        "coins": account.coins,
-        "rows": [{**asdict(charge), "at": iso(charge.at)} for charge in account.ledger],
-    }
-
-
-def tasks(account: Account, _body: bytes) -> object:
-    """Return the caller's tasks with their state now, oldest first."""
-    now = account.clock.now()
-    return [
-        {
-            "_id": task.id,
-            "kind": task.noun,
-            **task.wire_fields(),
-            "current_status": task.state(now),
-            "coins": task.coins,
-            "createdAt": iso(task.created),
-        }
-        for task in account.tasks
-    ]
-
-
-def clock(account: Account, body: bytes) -> object:
-    """Move the caller's clock ahead by `advance` seconds."""
-    account.advance(msgspec.json.decode(body, type=_Advance).advance)
-    return {"now": iso(account.clock.now())}
-
-
-def faults(account: Account, _body: bytes) -> object:
+def faults(ask: Ask) -> object:
     """Return the caller's rules in the order of their making, with what they hit and struck so far."""
-    return [asdict(rule) for rule in account.rules]
+    return [asdict(rule) for rule in ask.account.rules]
 
 
-def add_fault(account: Account, body: bytes) -> object:
+def add_fault(ask: Ask) -> object:
     """Add a rule to the caller's faults."""
-    return asdict(account.fault(msgspec.json.decode(body, type=Rule)))
+    return asdict(ask.account.fault(msgspec.json.decode(ask.body, type=Rule)))
 
 
-def one_fault(id_: int, account: Account, _body: bytes) -> object:
-    """Return one of the caller's rules."""
-    return asdict(account.faults.find(id_))
-
-
-def change_fault(id_: int, account: Account, body: bytes) -> object:
-    """Change fields of one of the caller's rules."""
-    return asdict(account.faults.change(id_, msgspec.json.decode(body, type=dict[str, object])))
-
-
-def remove_fault(id_: int, account: Account, _body: bytes) -> object:
-    """Remove one of the caller's rules."""
-    return asdict(account.faults.remove(id_))
-
-
-def all_effects(_account: Account, _body: bytes) -> object:
+def all_effects(_ask: Ask) -> object:
     """Return what a rule can do, with its parameters."""
     return effects()
 
 
-def add_storm(account: Account, body: bytes) -> object:
+def add_storm(ask: Ask) -> object:
     """Add a rule for every effect but one to the caller's faults."""
-    return [asdict(account.fault(rule)) for rule in storm(msgspec.json.decode(body, type=_Storm).share)]
+    return [asdict(ask.account.fault(rule)) for rule in storm(msgspec.json.decode(ask.body, type=_Storm).share)]
 
 
-def remove_faults(account: Account, _body: bytes) -> object:
+def fault(ask: Ask) -> object:
+    """Return one of the caller's rules."""
+    return asdict(ask.account.faults.find(ask.number()))
+
+
+def change_fault(ask: Ask) -> object:
+    """Change fields of one of the caller's rules."""
+    return asdict(ask.account.faults.change(ask.number(), msgspec.json.decode(ask.body, type=dict[str, object])))
+
+
+def remove_fault(ask: Ask) -> object:
+    """Remove one of the caller's rules."""
+    return asdict(ask.account.faults.remove(ask.number()))
+
+
+def remove_faults(ask: Ask) -> object:
     """Remove all of the caller's rules."""
-    account.rules.clear()
+    ask.account.faults.clear()
     return []
 
 
-def price(account: Account, body: bytes) -> object:
+def price(ask: Ask) -> object:
     """Set what the caller's tasks of a kind cost; null brings the usual price back."""
-    wanted = msgspec.json.decode(body, type=_Price)
-    account.price(wanted.kind, wanted.coins)
+    wanted = msgspec.json.decode(ask.body, type=_Price)
+    ask.account.price(wanted.kind, wanted.coins)
     return asdict(wanted)
 
 
-def coins(account: Account, body: bytes) -> object:
+def coins(ask: Ask) -> object:
     """Give the caller coins."""
-    account.grant(msgspec.json.decode(body, type=_Coins).coins)
-    return {"coins": account.coins}
+    ask.account.grant(msgspec.json.decode(ask.body, type=_Coins).coins)
+    return {"coins": ask.account.coins}
 
 
-def lag(account: Account, body: bytes) -> object:
+def lag(ask: Ask) -> object:
     """Let the caller's new tasks be shown late."""
-    wanted = msgspec.json.decode(body, type=_Lag)
-    account.lag(wanted.seconds)
+    wanted = msgspec.json.decode(ask.body, type=_Lag)
+    ask.account.lag(wanted.seconds)
     return asdict(wanted)
 
 
-Route: TypeAlias = Callable[[Account, bytes], object]
-
-_ROUTES: dict[tuple[str, str], Route] = {
-    ("GET", "/sandbox/requests"): requests,
-    ("GET", "/sandbox/webhooks"): webhooks,
-    ("GET", "/sandbox/ledger"): ledger,
-    ("GET", "/sandbox/tasks"): tasks,
-    ("POST", "/sandbox/clock"): clock,
+ROUTES: dict[tuple[str, str], Callable[[Ask], object]] = {
+    ("GET", "/sandbox/overview"): lists.overview,
+    ("GET", "/sandbox/requests"): lists.requests,
+    ("GET", "/sandbox/requests/"): lists.request,
+    ("GET", "/sandbox/webhooks"): lists.webhooks,
+    ("GET", "/sandbox/ledger"): lists.ledger,
+    ("GET", "/sandbox/tasks"): lists.tasks,
+    ("GET", "/sandbox/clock"): clock,
+    ("POST", "/sandbox/clock"): set_clock,
     ("GET", "/sandbox/faults"): faults,
     ("POST", "/sandbox/faults"): add_fault,
     ("DELETE", "/sandbox/faults"): remove_faults,
+    ("GET", "/sandbox/faults/"): fault,
+    ("PATCH", "/sandbox/faults/"): change_fault,
+    ("DELETE", "/sandbox/faults/"): remove_fault,
     ("GET", "/sandbox/effects"): all_effects,
     ("POST", "/sandbox/storm"): add_storm,
     ("POST", "/sandbox/coins"): coins,
@@ -170,36 +140,10 @@ _ROUTES: dict[tuple[str, str], Route] = {
 }
 
 
-_RULE = re.compile(r"/sandbox/faults/([0-9]{1,9})")
-_OF_RULE: dict[str, Callable[[int, Account, bytes], object]] = {
-    "GET": one_fault,
-    "PATCH": change_fault,
-    "DELETE": remove_fault,
-}
-
-
-def find(method: str, path: str) -> Route | None:
-    """Return what answers one of the sandbox's own routes."""
-    one = _RULE.fullmatch(path)
-    if one and (of_rule := _OF_RULE.get(method)):
-        return partial(of_rule, int(one[1]))
-    return _ROUTES.get((method, path))
-
-
-def front_page(world: World) -> web.Response:
-    """Return a page that says what this is and how many tasks each account has in which state."""
-    lines: list[str] = []
-    for account in world.accounts:
-        now = account.clock.now()
-        counts = Counter((task.noun, task.state(now)) for task in account.tasks)
-        lines += [
-            f"<tr><td>{account.label}<td>{escape(noun)}<td>{state}<td>{count}</tr>"
-            for (noun, state), count in sorted(counts.items())
-        ]
-    body = (
-        "<p>A local server that answers as the A2E service would. No model works here:"
-        " every result is its input, marked SANDBOX.</p><table><tr><th>account<th>kind<th>state<th>tasks</tr>"
-        + "".join(lines)
-        + "</table>"
-    )
-    return page("A2E sandbox", body=body)
+def find(method: str, path: str) -> tuple[Callable[[Ask], object], str] | None:
+    """Return what answers a path below /sandbox/, and what follows the route in it."""
+    if route := ROUTES.get((method, path)):
+        return route, ""
+    parent, _, tail = path.rpartition("/")
+    route = ROUTES.get((method, f"{parent}/"))
+    return (route, tail) if route and tail else None

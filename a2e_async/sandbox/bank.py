@@ -5,6 +5,7 @@ from math import ceil
 import msgspec
 
 from a2e_async.sandbox.clock import Clock
+from a2e_async.sandbox.news import News
 from a2e_async.sandbox.prices import COINS_PER_DIAMOND
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal
@@ -24,8 +25,8 @@ class Charge(msgspec.Struct, frozen=True):
 class Bank:
     """The coins of one account; every method is a transaction, or joins the caller's."""
 
-    def __init__(self, store: Store, account: int, clock: Clock) -> None:
-        self._store, self._account, self._clock = store, account, clock
+    def __init__(self, store: Store, account: int, clock: Clock, news: News) -> None:
+        self._store, self._account, self._clock, self._news = store, account, clock, news
 
     def balance(self) -> tuple[float, int]:
         """Return coins and diamonds, refunds of tasks that have failed by now included."""
@@ -34,12 +35,13 @@ class Bank:
             found = self._store.row("SELECT coins, diamonds FROM accounts WHERE id = ?", self._account)
         return msgspec.convert(found, tuple[float, int])
 
-    def ledger(self) -> list[Charge]:
-        """Return every line, oldest first."""
-        sql = "SELECT id, at, delta, balance, reason, task FROM ledger WHERE account = ? ORDER BY id"
+    def ledger(self, last: int = -1) -> list[Charge]:
+        """Return every line or the newest so many, oldest first."""
+        sql = "SELECT id, at, delta, balance, reason, task FROM ledger WHERE account = ? ORDER BY id DESC LIMIT ?"
         with self._store.transaction():
             self._settle()
-            return [Charge(*row) for row in msgspec.convert(self._store.rows(sql, self._account), _LINES)]
+            rows = msgspec.convert(self._store.rows(sql, self._account, last), _LINES)
+        return [Charge(*row) for row in reversed(rows)]
 
     def charge(self, coins: float, reason: str, task: str = "") -> None:
         """Take coins; Refusal, and nothing taken, when there are too few."""
@@ -59,6 +61,7 @@ class Bank:
                 " SELECT id, ?, ?, coins, ?, ? FROM accounts WHERE id = ?",
                 *(at, delta, reason, task, self._account),
             )
+        self._news.tell("ledger")
 
     def exchange(self, diamonds: int) -> None:
         """Buy diamonds for coins, which cannot be undone."""

@@ -1,6 +1,7 @@
 """Bodies of requests: read within bounds, and kept without what is secret in them."""
 
 import re
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -49,6 +50,11 @@ class Hider:
     def text(self, text: str) -> str:
         """Return a part of a URL without the token."""
         return text.replace(self._token, _HIDDEN) if self._token else text
+
+    def target(self, target: str) -> str:
+        """Return the path and query of a request line without the token, be it written plainly or in percents."""
+        plain = unquote(target)
+        return target if self.text(plain) == plain else self.text(plain)
 
     def body(self, body: bytes) -> bytes:
         """Return JSON without the token, tokens of callbacks and passwords."""

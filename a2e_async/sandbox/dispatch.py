@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from a2e_async.sandbox import admin, bodies, faults, guard, openapi
+from a2e_async.sandbox import bodies, faults, guard, openapi
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.call import Call, Services
 from a2e_async.sandbox.check import checked, unknown
@@ -19,12 +19,14 @@ from a2e_async.sandbox.handlers import HANDLERS
 from a2e_async.sandbox.inputs import Inputs
 from a2e_async.sandbox.journal import Entry, masked
 from a2e_async.sandbox.objects import Objects
+from a2e_async.sandbox.own import Own
+from a2e_async.sandbox.previews import Previews
 from a2e_async.sandbox.reach import Reach
 from a2e_async.sandbox.results import Results
 from a2e_async.sandbox.routing import OPEN, Match, find_route
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.webhooks import Outbox
-from a2e_async.sandbox.wire import Refusal, page, respond, success
+from a2e_async.sandbox.wire import Refusal, page, success
 from a2e_async.sandbox.world import Start, World
 
 WARNING = "X-A2E-Sandbox-Warning"
@@ -61,6 +63,7 @@ class Dispatcher:
         objects = Objects(store, root)
         results = Results(objects)
         self._files = Files(self.world, objects, results)
+        self.own = Own(self.world, Previews(self.world, objects, results), remote=not guarded)
         self._services = Services(objects, Inputs(self._files, objects, reach), results, Outbox(reach))
         self._strict, self._guarded = strict, guarded
 
@@ -73,7 +76,7 @@ class Dispatcher:
         if request.path == openapi.PATH:
             return openapi.response()
         if not request.path.startswith(("/api/", *PREFIXES)):
-            return await self._own(request)
+            return await self.own.answer(request)
         visit = await self._visit(request)
         work = partial(self._answer, request, visit)
         account = visit.account
@@ -87,6 +90,8 @@ class Dispatcher:
             response = await work()
         if request.transport and not request.transport.is_closing():
             entry.status = response.status
+        if account:
+            account.news.tell("requests", *(["faults"] if account.rules else []))
         return response
 
     async def aclose(self) -> None:
@@ -95,30 +100,14 @@ class Dispatcher:
         await self._services.inputs.aclose()
         await self._services.results.aclose()
 
-    async def _own(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == "/":
-            return admin.front_page(self.world)
-        if request.path == "/sandbox/health":
-            return respond({"status": "ok"})
-        route = admin.find(request.method, request.path)
-        if not route:
-            return page("404 Not Found", status=404)
-        visit = await self._visit(request)
-        try:
-            return respond(route(_known(visit), visit.body))
-        except Refusal as refusal:
-            return refusal.response()
-        except (LookupError, ValueError) as error:
-            return Refusal(str(error), status=404 if isinstance(error, LookupError) else 400).response()
-
     async def _visit(self, request: web.BaseRequest) -> Visit:
         if request.path.startswith(PREFIXES):
             return Visit(self._files.owner(request.path))
         visit = Visit()
+        guest = GUEST if request.path in OPEN else ""
         try:
-            visit.body = await bodies.read(request)
-            guest = GUEST if request.path in OPEN else ""
             visit.account = self.world.authorize(request.headers.get("Authorization", guest))
+            visit.body = await bodies.read(request)
         except Refusal as refusal:
             visit.refusal = refusal
         return visit
@@ -133,10 +122,13 @@ class Dispatcher:
             path=hide.text(request.path),
             query=hide.text(request.query_string),
             raw=hide.body(visit.body),
-            authorization=masked(authorization),
+            head=hide.body(masked(request.headers.items())),
+            target=hide.target(request.raw_path),
             effect=effect,
         )
         self.world.log.enter(entry)
+        if visit.account:
+            visit.account.news.tell("requests")
         return entry
 
     async def _answer(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:

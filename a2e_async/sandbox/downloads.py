@@ -18,7 +18,7 @@ from a2e_async.sandbox.objects import (
 )
 from a2e_async.sandbox.results import Results
 from a2e_async.sandbox.sniff import sniff
-from a2e_async.sandbox.wire import FileAnswer, store_error
+from a2e_async.sandbox.wire import SEALED, FileAnswer, store_error
 from a2e_async.sandbox.world import World
 
 STORAGE = "/storage/"
@@ -70,7 +70,7 @@ class Files:
             found = await self.find(request.url)
         except DeniedError as denied:
             return store_error(denied.code, denied.message, status=denied.status)
-        headers = {"Content-Type": found.mime, "X-A2E-Sandbox": found.how}
+        headers = {"Content-Type": found.mime, "X-A2E-Sandbox": found.how, **SEALED}
         return FileAnswer(found.path, headers)
 
     async def find(self, url: URL) -> Found:

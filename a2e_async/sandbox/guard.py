@@ -18,11 +18,11 @@ def check(request: web.BaseRequest, *, local: bool) -> None:
         # A page of another site could otherwise reach this server through a name it resolves to loopback.
         raise Refusal("the Host header must name this machine", status=403)
     # A signed URL is its own permission, and storage takes uploads from pages of any site.
-    if request.method not in _HARMLESS and not request.path.startswith(STORAGE) and _from_elsewhere(request):
+    if request.method not in _HARMLESS and not request.path.startswith(STORAGE) and from_elsewhere(request):
         raise Refusal("a page of another site must not change anything here", status=403)
 
 
-def _from_elsewhere(request: web.BaseRequest) -> bool:
+def from_elsewhere(request: web.BaseRequest) -> bool:
     """Tell whether a page of another origin sent this; another port of this machine is another origin, too."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:

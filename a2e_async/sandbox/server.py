@@ -149,6 +149,7 @@ class _Opened:
         self.authority = f"[{name}]:{bound}" if ":" in name else f"{name}:{bound}"
 
     async def aclose(self) -> None:
+        self.dispatcher.own.streams.end()
         await self._runner.cleanup()
         await self.dispatcher.aclose()
         self._store.close()

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS tasks(
     pending INTEGER, processing INTEGER, ends INTEGER, failure TEXT, coins REAL, fields TEXT,
     inputs TEXT, suffix TEXT, owed REAL);
 CREATE INDEX IF NOT EXISTS tasks_listed ON tasks(account, noun, ordinal);
-CREATE INDEX IF NOT EXISTS tasks_running ON tasks(account, noun, ends);
+DROP INDEX IF EXISTS tasks_running;
+CREATE INDEX IF NOT EXISTS tasks_ending ON tasks(account, noun, ends, failure);
 CREATE INDEX IF NOT EXISTS tasks_owed ON tasks(account, ends) WHERE owed > 0;
 CREATE TABLE IF NOT EXISTS ledger(
     id INTEGER PRIMARY KEY, account INTEGER, at INTEGER, delta REAL, balance REAL, reason TEXT, task TEXT);

@@ -77,8 +77,10 @@ class Outbox:
         for _ in range(2 if effect == "webhook_doubled" else 1):
             callback = Callback(account.clock.now(), str(hook.url), task.id, body, effect)
             account.webhooks.append(callback)
+            account.news.tell("webhooks", "faults")
             if effect != "webhook_lost":
                 await self._post(hook.url, "forged" if effect == "webhook_forged" else hook.token, callback)
+                account.news.tell("webhooks")
 
     async def _post(self, url: URL, token: str, callback: Callback) -> None:
         if self._reach == "loopback" and not is_loopback(url.host or ""):

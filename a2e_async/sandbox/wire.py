@@ -14,6 +14,9 @@ REFUSED = 1001
 """The only public code for a refusal in general; the complete list of codes is unknown."""
 MODERATED = 1003
 
+SEALED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+"""Headers of files that anybody may have uploaded: what is in them never runs as a page of this server."""
+
 _encode = msgspec.json.Encoder().encode
 
 

@@ -6,12 +6,13 @@ from hashlib import sha256
 import msgspec
 from msgspec import structs
 
-from a2e_async.sandbox.account import Account
+from a2e_async.sandbox.account import LABEL, Account
 from a2e_async.sandbox.clock import Clock, ClockSpec, real_now
 from a2e_async.sandbox.draws import digest
 from a2e_async.sandbox.faults import Rule
 from a2e_async.sandbox.journal import Journal
 from a2e_async.sandbox.life import Task
+from a2e_async.sandbox.news import News
 from a2e_async.sandbox.store import Store
 from a2e_async.sandbox.wire import Refusal
 
@@ -38,6 +39,8 @@ class World:
     def __init__(self, store: Store, start: Start) -> None:
         self.store = store
         self.log = Journal()
+        self.news = News()
+        """Tells when there is one more account."""
         self._start = start
         self._known: dict[str, Account] = {}
 
@@ -68,6 +71,16 @@ class World:
         """Every account, in the order of their making."""
         found = msgspec.convert(self.store.rows("SELECT key_hash FROM accounts ORDER BY id"), list[tuple[str]])
         return [account for (hashed,) in found if (account := self._find(hashed))]
+
+    def labels(self) -> list[str]:
+        """Return the label of every account, in the order of their making."""
+        found = msgspec.convert(self.store.rows("SELECT id FROM accounts ORDER BY id"), list[tuple[int]])
+        return [f"{LABEL}{id_}" for (id_,) in found]
+
+    def labelled(self, label: str) -> Account | None:
+        """Return the account with a label."""
+        row = self.store.row("SELECT key_hash FROM accounts WHERE ? = ? || id", label, LABEL)
+        return self._find(msgspec.convert(row, tuple[str])[0]) if row else None
 
     def owner(self, user_id: str) -> Account | None:
         """Return the account with a user id, which object keys hold."""
@@ -121,6 +134,7 @@ class World:
         id_ = msgspec.convert(found, tuple[int])[0]
         account = self._load(hashed, id_, user_id, start.seed, *clock)
         account.bank.book(now, start.coins, "grant")
+        self.news.tell("accounts")
         return account
 
 

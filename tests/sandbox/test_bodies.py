@@ -8,7 +8,7 @@ import anyio
 import pytest
 from yarl import URL
 
-from a2e_async.sandbox.bodies import deeper_than
+from a2e_async.sandbox.bodies import Hider, deeper_than
 
 pytestmark = pytest.mark.anyio
 
@@ -125,3 +125,15 @@ async def test_a_warning_fits_into_a_header(call):
     reply = await call("POST", ADD, json=call.swap(**{f"field{at}": 1 for at in range(5000)}))
     assert reply.data["_id"]
     assert reply.headers["X-A2E-Sandbox-Warning"].startswith("unknown fields: field0, field1")
+
+
+@pytest.mark.parametrize(
+    ("target", "kept"),
+    [
+        ("/a%2Fb?x=%26", "/a%2Fb?x=%26"),
+        ("/sk_mine?x=sk_mine", "/***?x=***"),
+        ("/a?x=%73k_mine%26", "/a?x=***&"),
+    ],
+)
+def test_no_spelling_of_the_token_is_kept(target, kept):
+    assert Hider("sk_mine").target(target) == kept

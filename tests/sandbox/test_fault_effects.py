@@ -17,6 +17,7 @@ from a2e_async.sandbox import Rule, Sandbox, storm
 from a2e_async.sandbox.faults import EFFECTS, Rules
 from a2e_async.sandbox.faults.acting import CHANGES, INSTEAD
 from a2e_async.sandbox.faults.catalogue import COMMON, PARAMETERS
+from a2e_async.sandbox.news import News
 from tests.sandbox.conftest import ADD, KEY
 
 pytestmark = pytest.mark.anyio
@@ -329,7 +330,7 @@ async def test_what_finds_nothing_to_change_is_no_strike(call, account):
 
 def test_the_order_of_calls_does_not_tell_what_is_struck():
     def struck(names):
-        rules = Rules(7, "user")
+        rules = Rules(News(), 7, "user")
         rules.add(Rule("status", share=0.3))
         return {(name, n): bool(rules.pick("POST", ADD, name)) for name, n in names}
 
@@ -341,7 +342,7 @@ def test_the_order_of_calls_does_not_tell_what_is_struck():
 
 def test_ids_of_another_second_are_struck_alike():
     def struck(second):
-        rules = Rules(1, "user")
+        rules = Rules(News(), 1, "user")
         rules.add(Rule("delay", share=0.5, seconds=1, longest=9))
         paths = [f"/api/v1/userFaceSwapTask/{second:08x}{n:016x}" for n in range(99)]
         return [rules.pick("GET", path, "") and rules.all[0].strikes for path in paths]

@@ -9,6 +9,7 @@ import pytest
 from a2e_async.sandbox import Rule, Sandbox, storm
 from a2e_async.sandbox.faults import EFFECTS, Rules
 from a2e_async.sandbox.journal import Entry, Journal
+from a2e_async.sandbox.news import News
 
 pytestmark = pytest.mark.anyio
 
@@ -193,7 +194,7 @@ async def test_bursts_come_again(call, account):
 
 async def test_a_share_is_struck_and_strikes_the_same_again(call, account):
     def struck(*who, before=0):
-        rules = Rules(*who)
+        rules = Rules(News(), *who)
         for path in ["/nowhere"] * before + ["*"]:
             rules.add(Rule("status", path=path, share=0.25))
         return [bool(rules.pick("GET", COINS, "")) for _ in range(4000)]

@@ -50,6 +50,15 @@ async def test_upload_and_use(call):
     assert await call.start(face_url=signed["cdnUrl"])
 
 
+async def test_an_uploaded_page_does_not_run_as_one_of_this_server(call):
+    signed = await sign(call, key="x.html", contentType="text/html")
+    assert (await put(signed["uploadUrl"], b"<script>", **{"Content-Type": "text/html"}))[0] == 200
+    served = await call("GET", signed["cdnUrl"])
+    assert (served.body, served.headers["Content-Type"]) == (b"<script>", "text/html")
+    assert served.headers["Content-Security-Policy"] == "sandbox"
+    assert served.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_a_second_upload_replaces_the_first(call):
     signed = await sign(call)
     await put(signed["uploadUrl"])

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from a2e_async.sandbox.draws import between, digest
 from a2e_async.sandbox.faults.rule import Rule
+from a2e_async.sandbox.news import News
 
 # Ids begin with the second of their making; what follows is the same in each run.
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}([0-9a-f]{16})(?![0-9a-f])")
@@ -26,8 +27,8 @@ class Strike(NamedTuple):
 class Rules:
     """Takes rules in and picks the one that strikes; `who` is the account and its seed."""
 
-    def __init__(self, *who: object) -> None:
-        self._who = who
+    def __init__(self, news: News, *who: object) -> None:
+        self._news, self._who = news, who
         self._made = 0
         self._asked: Counter[str] = Counter()
         self.all: list[Rule] = []
@@ -39,13 +40,20 @@ class Rules:
         self._made += 1
         rule.id = self._made
         self.all.append(rule)
+        self._news.tell("faults")
         return rule
 
     def remove(self, id_: int) -> Rule:
         """Let a rule act no more; LookupError for an unknown id."""
         rule = self.find(id_)
         self.all.remove(rule)
+        self._news.tell("faults")
         return rule
+
+    def clear(self) -> None:
+        """Let none of the rules act any more."""
+        self.all.clear()
+        self._news.tell("faults")
 
     def change(self, id_: int, fields: Mapping[str, object]) -> Rule:
         """Change a rule that acts and keep its counts; LookupError, or ValueError for what it may not become."""
@@ -55,6 +63,7 @@ class Rules:
         wanted = msgspec.convert({**structs.asdict(rule), **fields}, Rule)
         for name in fields:
             setattr(rule, name, getattr(wanted, name))
+        self._news.tell("faults")
         return rule
 
     def find(self, id_: int) -> Rule:
