@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from a2e_async._retry import waits
+from a2e_async._surely import opened
 from a2e_async._transport import Pool, Transport, hide
 from a2e_async.errors import APIError, DecodeError, NotFoundError, TransportError
 
@@ -71,7 +72,7 @@ class Download:
             except self._pool.errors as error:
                 raise self._transport.translate(LABEL, error) from hide(error)
             total = self._begin(response)
-            async with await anyio.open_file(self._part, "ab" if self._done else "wb", opener=private) as file:
+            async with opened(self._part, "ab" if self._done else "wb", private) as file:
                 await self._copy(response, file, total)
         if total is not None and self._done != total:
             raise TransportError(f"{self._done} of {total} bytes arrived.", endpoint=LABEL)

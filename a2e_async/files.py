@@ -1,7 +1,6 @@
 """Local files in, result files out: presigned uploads, and downloads that are whole or not there at all."""
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import secrets
@@ -18,6 +17,7 @@ from a2e_async._download import CHUNK, Download, Progress
 from a2e_async._endpoint import Caller
 from a2e_async._retry import waits
 from a2e_async._sniff import HEAD, media_problem, media_type
+from a2e_async._surely import opened, surely
 from a2e_async._transport import Pool, Transport, hide
 from a2e_async._wire import ById, url_problem
 from a2e_async.errors import APIError, RequestError
@@ -49,7 +49,8 @@ class _Body:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         await self._file.seek(0)
         sent = 0
-        while chunk := await self._file.read(CHUNK):
+        # aiohttp gives up what still looks for more when the answer comes, and the connection with it.
+        while sent < self._size and (chunk := await self._file.read(CHUNK)):
             yield chunk
             sent += len(chunk)
             if self._progress:
@@ -104,7 +105,7 @@ class Files:
         key = f"{local.digest[:32]}{local.path.suffix.lower()}"
         request = UploadRequest(key=key, content_type=local.mime, file_size=local.size)
         slot = await self._caller.call(Account.upload_url, request)
-        async with await anyio.open_file(local.path, "rb") as file:
+        async with opened(local.path, "rb") as file:
             await self._put_bytes(pool, slot.upload_url, local, _Body(file, local.size, progress))
         return slot.cdn_url or f"https://{slot.bucket}.ai2everyone.com/{slot.key}"
 
@@ -150,10 +151,9 @@ class Files:
             async with pool.transfers:
                 download = Download(self._transport, pool, part, max_bytes, on_progress)
                 await download.run(url, self._renewal(source))
-            await anyio.Path(part).replace(target)
+            await surely(anyio.Path(part).replace(target))
         finally:
-            with anyio.CancelScope(shield=True), contextlib.suppress(FileNotFoundError):
-                await anyio.Path(part).unlink()
+            await surely(anyio.Path(part).unlink(missing_ok=True))
         return target
 
     def _renewal(self, source: Task | str) -> Callable[[], Awaitable[str]] | None:
