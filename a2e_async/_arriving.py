@@ -1,6 +1,7 @@
 """What arrives, within bounds: whole answers, and the texts of event streams."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from a2e_async._events import EventReader
@@ -30,27 +31,28 @@ async def whole(response: "aiohttp.ClientResponse", label: str) -> bytes:
     return b"".join(parts)
 
 
-async def texts(lines: AsyncIterable[bytes], label: str) -> AsyncIterator[str]:
+async def texts(lines: AsyncIterable[bytes], label: str) -> AsyncGenerator[str]:
     """Yield the texts of an event stream; raise APIError for an error told in it."""
     reader, told, size = EventReader(), False, 0
-    async for line in _lines(lines, label):
-        size += len(line)
-        if size > LARGEST:
-            raise DecodeError(f"the stream is larger than {LARGEST >> 20} MiB.", endpoint=label)
-        event = reader.feed(line)
-        if event is None:
-            continue
-        if event.name == "error":
-            raise APIError(event.text(), http_status=200, endpoint=label)
-        if event.name == "done":
-            return
-        # The result repeats what the deltas brought.
-        if event.name == "delta" or not told:
-            told = True
-            yield event.text()
+    async with aclosing(_lines(lines, label)) as found:
+        async for line in found:
+            size += len(line)
+            if size > LARGEST:
+                raise DecodeError(f"the stream is larger than {LARGEST >> 20} MiB.", endpoint=label)
+            event = reader.feed(line)
+            if event is None:
+                continue
+            if event.name == "error":
+                raise APIError(event.text(), http_status=200, endpoint=label)
+            if event.name == "done":
+                return
+            # The result repeats what the deltas brought.
+            if event.name == "delta" or not told:
+                told = True
+                yield event.text()
 
 
-async def _lines(lines: AsyncIterable[bytes], label: str) -> AsyncIterator[bytes]:
+async def _lines(lines: AsyncIterable[bytes], label: str) -> AsyncGenerator[bytes]:
     try:
         async for line in lines:
             yield line

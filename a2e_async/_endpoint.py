@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from functools import cached_property
 from math import inf
 from types import MethodType
@@ -63,14 +63,14 @@ class Agent(Caller, Protocol):
         ...
 
 
-class Host(Caller, Protocol):
+class Host(Agent, Protocol):
     """What a group needs besides, for the steps that it joins into one call."""
 
     async def finish(self, task: RecordT, *, deadline: float | None = None) -> RecordT:
         """Wait for a task to be done; raise where it failed or the deadline (seconds) passed."""
         ...
 
-    def stream(self, endpoint: "Endpoint[..., Any]", request: Request) -> AsyncIterator[str]:
+    def stream(self, endpoint: "Endpoint[..., Any]", request: Request) -> AsyncGenerator[str]:
         """Send one request and yield the texts of its event stream as they come."""
         ...
 

@@ -5,7 +5,7 @@ import contextlib
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -17,6 +17,7 @@ from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._events import Event
 from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
+from a2e_async._surely import surely
 from a2e_async._version import __version__
 from a2e_async._wire import Request
 from a2e_async.config import SessionConfig
@@ -81,6 +82,9 @@ class Pool:
         return cast("aiohttp.ClientSession", session)
 
     async def aclose(self) -> None:
+        await surely(self._close())
+
+    async def _close(self) -> None:
         for session in self._owned:
             await session.close()
 
@@ -217,7 +221,7 @@ class Transport:
             pool.gate.leave(ticket)
         raise failure from cause
 
-    async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
+    async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncGenerator[str]:
         """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
         path, body = endpoint.target(request)
         pool = self.pool()
@@ -236,8 +240,9 @@ class Transport:
             ) as response:
                 if response.content_type == "text/event-stream":
                     pool.gate.widen(ticket)  # others need not wait for the end of a long stream
-                    async for text in texts(response.content, endpoint.label):
-                        yield text
+                    async with contextlib.aclosing(texts(response.content, endpoint.label)) as found:
+                        async for text in found:
+                            yield text
                 else:
                     raw = await whole(response, endpoint.label)
                     value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)

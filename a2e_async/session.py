@@ -1,7 +1,8 @@
 """The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
@@ -141,13 +142,14 @@ class A2ESession:
         """Wait for a task, as awaiting `watch` does."""
         return cast("RecordT", await self.watch(cast("Task", task), deadline=deadline))
 
-    async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncIterator[str]:
+    async def stream(self, endpoint: Endpoint[..., Any], request: Request) -> AsyncGenerator[str]:
         """Send a request whose answer is an event stream, and yield its texts as they come."""
         plan = blueprint(type(request))
         if refuse(request, plan, endpoint.label):
             request = await self._localized(request, plan)
-        async for text in self._transport.stream(endpoint, request):
-            yield text
+        async with aclosing(self._transport.stream(endpoint, request)) as texts:
+            async for text in texts:
+                yield text
 
     @overload
     def watch(

@@ -1,6 +1,7 @@
 """Image to video: a still picture brought to life. Contract 3.10 and 4.3."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -188,7 +189,7 @@ class ImageToVideo(Group):
         prompt: str,
         negative_prompt: str = "",
         lang: str = "en",
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str]:
         """Yield a longer prompt bit by bit, as the service writes it."""
         request = ExtendPromptStreamed(
             reference_id=reference_id,
@@ -198,8 +199,9 @@ class ImageToVideo(Group):
             lang=lang,
             stream=True,
         )
-        async for delta in self.caller.stream(ImageToVideo.prompt_extension, request):
-            yield delta
+        async with aclosing(self.caller.stream(ImageToVideo.prompt_extension, request)) as deltas:
+            async for delta in deltas:
+                yield delta
 
 
 IMAGE_TO_VIDEO = TaskKind(
