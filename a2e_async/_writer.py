@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from a2e_async._surely import surely
 from a2e_async.errors import JournalError
 
 T = TypeVar("T")
@@ -60,10 +61,10 @@ class Writer:
         if thread is not None:
             self._queue.put(None)
             try:
-                await asyncio.shield(asyncio.to_thread(thread.join))
-            except asyncio.CancelledError:
-                thread.join()  # nobody else may have the file before all is written
-                raise
+                await surely(asyncio.to_thread(thread.join))
+            finally:
+                # Nobody else may have the file before all is written, not even where a loop ends all of its tasks.
+                thread.join()
 
     async def do(self, work: Work[T]) -> T:
         """Return what the work returned, once that is durable. Cancelling this does not undo it."""
