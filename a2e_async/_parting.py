@@ -1,7 +1,7 @@
 """What becomes of tasks at the service when whoever started them goes away."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal
 
 import anyio
@@ -27,26 +27,28 @@ def checked(on_cancel: OnCancel) -> OnCancel:
 
 
 async def take_back(
-    caller: Caller, kind: TaskKind[..., Any], ids: Iterable[str], seconds: float | None = None
-) -> list[str]:
-    """Remove the tasks that are still queued, and return their ids; each is logged.
+    caller: Caller,
+    kind: TaskKind[..., Any],
+    ids: Iterable[str],
+    gone: Callable[[str], Awaitable[None]],
+    seconds: float | None = None,
+) -> None:
+    """Remove the tasks that are still queued, for so many ``seconds``, and tell ``gone`` of each; all are logged.
 
-    With ``seconds`` it is shielded from cancellation, and given up after them.
+    Cancelling this may leave unknown what was removed.
     """
-    removed: list[str] = []
     rest = iter(ids)
 
     async def work() -> None:
         for task_id in rest:
             if await _remove(caller, kind, task_id):
-                removed.append(task_id)
                 log.info("Took back %s %s, which was still queued.", kind.name, task_id)
+                await gone(task_id)
             else:
                 log.info("Left %s %s, which is not queued any more.", kind.name, task_id)
 
-    with anyio.move_on_after(seconds, shield=seconds is not None):
+    with anyio.move_on_after(seconds):
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-    return removed
 
 
 def leave(tasks: Iterable[Task]) -> None:

@@ -16,6 +16,7 @@ from a2e_async._frozen import thaw
 from a2e_async._parting import PARTING, OnCancel, checked, take_back
 from a2e_async._reconcile import Reconciler
 from a2e_async._submit import Started, Submitter
+from a2e_async._surely import outlast, surely
 from a2e_async.config import SessionConfig, WaitLimits
 from a2e_async.errors import BatchStoppedError, JournalError, RequestError
 from a2e_async.files import Files
@@ -78,7 +79,7 @@ class Batch(Generic[TaskT]):
         self._left: dict[str, Started[TaskT]] = {}
         self.removed: list[str] = []
         """Ids of the tasks that were taken back, still queued."""
-        self._cancelled = False
+        self._cancelled = self._removing = False
         self._ended = self._failed = 0
         self._furnish(0.0)
 
@@ -111,9 +112,9 @@ class Batch(Generic[TaskT]):
         )
 
     async def __aenter__(self) -> Self:
-        self._cancelled = False
+        self._cancelled = self._removing = False
         if self._path is not None and self._journal is None:
-            self._journal = await Journal.open(
+            journal = await Journal.open(
                 self._path,
                 kind=self._kind.name,
                 name=self._name,
@@ -121,11 +122,13 @@ class Batch(Generic[TaskT]):
                 rekey=self._rekey,
             )
             try:
-                self._furnish((await self._journal.summary()).coins)
-                await self._remember(self._journal)
+                summary = await journal.summary()
+                await self._remember(journal)
             except BaseException:
-                await self._journal.aclose()
+                await journal.aclose()
                 raise
+            self._journal = journal
+            self._furnish(summary.coins)
         return self
 
     async def __aexit__(
@@ -134,7 +137,7 @@ class Batch(Generic[TaskT]):
         try:
             await self._end()
         finally:
-            journal, self._journal = self._journal, None
+            journal, self._journal, self._left = self._journal, None, {}
             if journal is not None:
                 await journal.aclose()
 
@@ -181,19 +184,20 @@ class Batch(Generic[TaskT]):
         self._cancelled = True
         self._submitter.stop(BatchStoppedError("the batch was cancelled."))
         before = len(self.removed)
+        self._removing = self._removing or remove
         await self._end()
-        if remove:
-            await self._take_back(None)
         return len(self.removed) - before
 
     async def _take_back(self, seconds: float | None) -> None:
         running, self._left = self._left, {}
-        removed = await take_back(self._agent, self._kind, running, seconds)
-        self.removed += removed
-        for started in map(running.__getitem__, removed):
-            self._budget.correct(-started.paid)
+
+        async def gone(task_id: str) -> None:
+            self.removed.append(task_id)
+            self._budget.correct(-running[task_id].paid)
             if self._journal:
-                await self._journal.withdrawn(started.job)
+                await self._journal.withdrawn(running[task_id].job)
+
+        await take_back(self._agent, self._kind, running, gone, seconds)
 
     async def _unfinished(self) -> AsyncGenerator[Item]:
         if self._journal is None:
@@ -224,8 +228,10 @@ class Batch(Generic[TaskT]):
             if self._submitter.stopped is not None and not self._cancelled:
                 raise self._submitter.stopped
         finally:
-            await self._end()
-            await source.aclose()
+            try:
+                await self._end()
+            finally:
+                await source.aclose()
 
     async def _alone(self) -> None:
         # A run that was left by `break` is closed by the loop, in a task of its own, a moment later.
@@ -291,17 +297,21 @@ class Batch(Generic[TaskT]):
             self._submitter.stop(BatchStoppedError(text))
 
     async def _end(self) -> None:
+        # At once where there is nothing to end: asyncio may be closing this generator at the end of a loop.
+        if self._crew is not None or self._ending.locked() or self._removing:
+            await surely(self._stop(), PARTING + 2 * _FAREWELL)
+
+    async def _stop(self) -> None:
+        # Whoever else wants an end waits here: the journal must not be closed while something is still to be noted.
         async with self._ending:
-            crew = self._crew
-            if crew is None:
-                return
-            try:
-                await self._dismiss(crew)
-            finally:
-                self._crew = None
-                self._submitter.free.set()
-                if self._on_cancel == "remove":
-                    await self._take_back(PARTING)
+            if self._crew is not None:
+                try:
+                    await self._dismiss(self._crew)
+                finally:
+                    self._crew = None
+                    self._submitter.free.set()
+            if self._left and (self._removing or self._on_cancel == "remove"):
+                await self._take_back(None if self._removing else PARTING)
 
     async def _dismiss(self, crew: asyncio.Task[None]) -> None:
         if crew.done():
@@ -313,7 +323,7 @@ class Batch(Generic[TaskT]):
         finally:
             self._left = dict(self._course.running)
             crew.cancel()
-            await asyncio.wait([crew])
+            await outlast(crew)
 
 
 def _pattern(out: str) -> str:

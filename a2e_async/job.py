@@ -7,12 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-import anyio
-
 from a2e_async._deadline import DOWNLOADING, NOTHING, in_time
 from a2e_async._download import Progress
 from a2e_async._endpoint import Agent, Permit
 from a2e_async._parting import PARTING, OnCancel, checked, leave, take_back
+from a2e_async._surely import see_out, surely
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import RequestError
@@ -68,12 +67,11 @@ class Job:
     ) -> None:
         ended = {watcher.task_id for watcher in self._watchers if watcher.task and watcher.task.state.final}
         goes_on = [task for task in self._started.values() if task.id not in ended]
-        if error is not None and self._on_cancel == "remove":
-            kinds = {kind_of(task).name: kind_of(task) for task in goes_on}
-            for found in kinds.values():
-                ids = [task.id for task in goes_on if kind_of(task) is found]
-                self.removed += await take_back(self._agent, found, ids, PARTING)
-        self.left = [task.id for task in goes_on if task.id not in self.removed]
+        try:
+            if error is not None and self._on_cancel == "remove":
+                await surely(self._take_back(goes_on))
+        finally:
+            self.left = [task.id for task in goes_on if task.id not in self.removed]
         if error is None:
             return
         if self._on_cancel == "detach":
@@ -81,6 +79,14 @@ class Job:
         for word, ids in (("Taken back, as still queued", self.removed), ("Goes on at the service", self.left)):
             if ids:
                 error.add_note(f"{word}: {', '.join(ids)}")
+
+    async def _take_back(self, tasks: list[Task]) -> None:
+        async def gone(task_id: str) -> None:
+            self.removed.append(task_id)
+
+        for kind in {kind_of(task).name: kind_of(task) for task in tasks}.values():
+            ids = [task.id for task in tasks if kind_of(task) is kind]
+            await take_back(self._agent, kind, ids, gone, PARTING)
 
     async def run(self, kind: TaskKind[P, TaskT], *args: P.args, **kwargs: P.kwargs) -> TaskT:
         """Start a task and return it finished; takes the start endpoint's fields."""
@@ -99,9 +105,10 @@ class Job:
         sending = asyncio.ensure_future(self._agent.call(kind.start, prepared, permit))
         try:
             task = await asyncio.shield(sending)
-        except asyncio.CancelledError as cancelled:
-            await self._part(kind, sending, permit, cancelled)
-            raise
+        except asyncio.CancelledError as error:
+            cancelled = await see_out(sending, FAREWELL if permit.used else 0.0, error)
+            self._part(kind, sending, permit, cancelled)
+            raise cancelled from None
         self._started[task.id] = task
         if asyncio.get_running_loop().time() >= self._end:
             raise timed_out(kind, task.id, task, f"after {self._deadline:g} s")
@@ -141,20 +148,13 @@ class Job:
         async with in_time(self._end, NOTHING, "PUT upload"):
             return await self._files.upload(path, on_progress=on_progress)
 
-    async def _part(
+    def _part(
         self,
         kind: TaskKind[..., TaskT],
         sending: "asyncio.Future[TaskT]",
         permit: Permit,
         cancelled: asyncio.CancelledError,
     ) -> None:
-        try:
-            with anyio.move_on_after(FAREWELL if permit.used else 0, shield=True):
-                await asyncio.wait([sending])
-        finally:
-            sending.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([sending])
         if sending.cancelled():
             if permit.used:
                 text = f"{kind.start.label} was under way: the task may exist, and may have cost coins. Look in"
