@@ -8,11 +8,12 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from a2e_async._answer import Record, many, nothing, one, plain
-from a2e_async._endpoint import Group, get, post
+from a2e_async._endpoint import Group, Permit, get, post
+from a2e_async._surely import see_out, surely
 from a2e_async._wire import Nothing, Reply, Request
 
 LEAVING = 15.0
-"""Seconds that leaving a room may take, also while being cancelled."""
+"""Seconds that leaving a room may take, and learning which one it is for whoever is cancelled while entering."""
 
 
 class StreamingAvatar(Record):
@@ -124,24 +125,31 @@ class Streaming(Group):
     @asynccontextmanager
     async def room(self, avatar_id: str, expire_seconds: int | None = None) -> AsyncGenerator[Room]:
         """Open a room and leave it in any case, also on an error or when cancelled: forgetting it costs coins."""
-        token = await self.enter(avatar_id=avatar_id, expire_seconds=expire_seconds)
+        token = await self._surely_enter(EnterRoom(avatar_id=avatar_id, expire_seconds=expire_seconds))
         try:
             yield Room(self, token)
         finally:
-            await self._surely_leave(token.channel)
+            await surely(self._leave(token.channel))
 
-    async def _surely_leave(self, channel: str) -> None:
-        leaving = asyncio.ensure_future(self.leave(channel=channel))
-        interruption: asyncio.CancelledError | None = None
-        # A task of its own goes on when this one is cancelled, once or again; it is still waited for.
-        while not leaving.done():
-            try:
-                _, late = await asyncio.wait([leaving], timeout=LEAVING)
-            except asyncio.CancelledError as error:
-                interruption = error
-            else:
-                for task in late:
-                    task.cancel()
-        if interruption is not None:
-            raise interruption
-        leaving.result()
+    async def _surely_enter(self, request: EnterRoom) -> RoomToken:
+        permit = Permit()
+        entering = asyncio.ensure_future(self.caller.call(Streaming.enter, request, permit))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError as error:
+            # Only the answer tells which room is to be left.
+            cancelled = await see_out(entering, LEAVING if permit.used else 0.0, error)
+            if not entering.cancelled() and entering.exception() is None:
+                await surely(self._leave(entering.result().channel))
+            raise cancelled from None
+
+    async def _leave(self, channel: str) -> None:
+        limit = asyncio.timeout(LEAVING)
+        try:
+            async with limit:
+                await self.leave(channel=channel)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            text = f"room {channel} could not be left within {LEAVING:g} s: it costs coins until it expires."
+            raise TimeoutError(text) from error

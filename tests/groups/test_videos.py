@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from a2e_async import APIError, ProvisionalEndpointWarning, RequestError, TaskState
+from a2e_async.groups import streaming
 from a2e_async.groups.dubbing import Dub
 from a2e_async.groups.image_to_video import ImageVideo
 from a2e_async.groups.streaming import Room, RoomToken, StreamingAvatar
@@ -146,6 +147,16 @@ async def test_a_room_is_left_whatever_happens(how: str) -> None:
         await asyncio.gather(visitor, return_exceptions=True)
         assert s.sent("POST", "/leave") == [200]
         assert s.account.coins == 1000
+
+
+async def test_a_room_that_cannot_be_left_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "LEAVING", 0.1)
+    async with scene("stepped") as s:
+        [avatar, *_] = await s.a2e.streaming.avatars()
+        s.account.fault(Rule("delay", path="*/leave", seconds=5.0))
+        with pytest.raises(TimeoutError, match=r"room SANDBOX-\w+ could not be left within 0.1 s: it costs coins"):
+            async with s.a2e.streaming.room(avatar.id):
+                pass
 
 
 async def test_no_free_host_is_a_refusal() -> None:
