@@ -13,6 +13,7 @@ from msgspec.structs import force_setattr
 
 from a2e_async._wire import Reply
 from a2e_async.errors import (
+    LONGEST,
     A2EError,
     APIError,
     AuthenticationError,
@@ -65,13 +66,16 @@ class _Failure(msgspec.Struct, frozen=True):
         data: object = self.data
         inner = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         found = self.msg or self.message or self.errors or inner.get("failed_message") or "no reason given"
-        return found if isinstance(found, str) else msgspec.json.encode(found).decode()
+        return found[:LONGEST] if isinstance(found, str) else msgspec.json.encode(found).decode()
+
+    def trace(self) -> str:
+        return str(self.trace_id)[:100] if isinstance(self.trace_id, str | int) else ""
 
 
 def number_in(code: object) -> int:
     """Read a code that may come as text; 0 where there is none."""
     try:
-        return int(str(code))
+        return int(str(code)) if isinstance(code, str | int) else 0
     except ValueError:
         return 0
 
@@ -133,10 +137,13 @@ class Source(msgspec.Struct):
     slices: dict[str | int, bytes] | None = None
 
     def of(self, record_id: str) -> bytes:
-        """Return one record's own bytes."""
+        """Return one record's own bytes; raise DecodeError where they nest too deep to be told apart."""
         if self.slices is None:
-            parts = _parts(_read_data(self.body).data)
-            self.slices = {_read_identity(part).id: bytes(part) for part in parts}
+            try:
+                parts = _parts(_read_data(self.body).data)
+                self.slices = {_read_identity(part).id: bytes(part) for part in parts}
+            except _UNREADABLE as error:
+                raise DecodeError(f"record {record_id} cannot be read in full ({error}).") from None
         return self.slices.get(record_id, b"{}")
 
 
@@ -285,8 +292,10 @@ def nothing() -> Answer[None]:
 
 def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes, misfit: str = "") -> A2EError:
     """Say as an error what an answer that brought no value means."""
+    text = f"the answer is no JSON: {_excerpt(body)!r}."
     try:
         failure = _read_failure(body)
+        text = failure.text()
     except _UNREADABLE:
         failure = None
     code = number_in(failure.code) if failure else 0
@@ -294,10 +303,10 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
         strange = failure is None or failure.code is None
         kind = "no envelope of the service's" if strange else f"unexpected ({misfit})"
         return DecodeError(f"the answer is {kind}.", endpoint=endpoint, excerpt=_excerpt(body))
-    text = failure.text() if failure else f"the answer is no JSON: {_excerpt(body)!r}."
-    if 300 <= status < 400 and (where := headers.get("Location")):
-        text = f"redirected to {where[:160]!r}, where the token is not sent. Check that A2E_BASE_URL is right."
-    trace_id = str(failure.trace_id or "") if failure else ""
+    if 300 <= status < 400:
+        place = headers.get("Location", "").partition("?")[0][:200]
+        text = f"redirected to {place!r}, where the token is not sent; check A2E_BASE_URL. {text}"
+    trace_id = failure.trace() if failure else ""
     wait = retry_after(headers.get("Retry-After", ""))
     if status == 429 and code not in MODERATION_CODES:
         return RateLimitError(text, code=code, trace_id=trace_id, endpoint=endpoint, retry_after=wait)

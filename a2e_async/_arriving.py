@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 LARGEST = 32 << 20
 """Bytes of an answer at the most, once unpacked: a page of a hundred records takes a hundredth of it."""
+LONGEST = 1 << 20
+"""Bytes of one line of an event stream at the most."""
 
 
 async def whole(response: "aiohttp.ClientResponse", label: str) -> bytes:
     """Return the body, unpacked; raise DecodeError for one that has no reason to be so large."""
-    if response.content.is_eof():  # as most are: all of it came with its head
-        return await response.read()
-    length = response.content_length
-    if length is not None and length <= LARGEST and "Content-Encoding" not in response.headers:
-        return await response.read()
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
+    content = response.content
+    body = await content.readany()
+    if content.at_eof():
+        return body
+    parts, size = [body], len(body)
+    while part := await content.readany():
         size += len(part)
         if size > LARGEST:
             raise DecodeError(f"the answer is larger than {LARGEST >> 20} MiB.", endpoint=label)
@@ -31,14 +31,11 @@ async def whole(response: "aiohttp.ClientResponse", label: str) -> bytes:
     return b"".join(parts)
 
 
-async def texts(lines: AsyncIterable[bytes], label: str) -> AsyncGenerator[str]:
+async def texts(parts: AsyncIterable[bytes], label: str) -> AsyncGenerator[str]:
     """Yield the texts of an event stream; raise APIError for an error told in it."""
-    reader, told, size = EventReader(), False, 0
-    async with aclosing(_lines(lines, label)) as found:
-        async for line in found:
-            size += len(line)
-            if size > LARGEST:
-                raise DecodeError(f"the stream is larger than {LARGEST >> 20} MiB.", endpoint=label)
+    reader, told = EventReader(), False
+    async with aclosing(_lines(parts, label)) as lines:
+        async for line in lines:
             event = reader.feed(line)
             if event is None:
                 continue
@@ -52,9 +49,13 @@ async def texts(lines: AsyncIterable[bytes], label: str) -> AsyncGenerator[str]:
                 yield event.text()
 
 
-async def _lines(lines: AsyncIterable[bytes], label: str) -> AsyncGenerator[bytes]:
-    try:
-        async for line in lines:
+async def _lines(parts: AsyncIterable[bytes], label: str) -> AsyncGenerator[bytes]:
+    rest, size = b"", 0
+    async for part in parts:
+        size += len(part)
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
             yield line
-    except ValueError as error:  # what aiohttp raises for a line without an end
-        raise DecodeError("a line of the event stream is too long.", endpoint=label) from error
+        if len(rest) > LONGEST or size > LARGEST:
+            raise DecodeError(f"the stream is larger than {LARGEST >> 20} MiB, or a line of it is.", endpoint=label)
+    yield rest

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection
@@ -33,7 +32,7 @@ from a2e_async.errors import (
     RequestError,
     SubmissionUncertainError,
 )
-from a2e_async.files import Files
+from a2e_async.files import UNSAFE, Files
 from a2e_async.jobs import Item
 from a2e_async.journal import Entry, Journal, Phase
 from a2e_async.outcomes import Outcome
@@ -44,7 +43,6 @@ TaskT = TypeVar("TaskT", bound=Task)
 
 # All further jobs would meet the same.
 _HOPELESS = (AuthenticationError, PermissionDeniedError, InsufficientCoinsError, BatchStoppedError)
-_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$')
 _LONGEST = 200
 _MOMENT = 1e-3
 
@@ -147,7 +145,7 @@ class Course(Generic[TaskT]):
             length = len(key.encode())
         except UnicodeEncodeError:
             raise RequestError(f"{key[:80]!r} cannot be written down: it is no valid text.", field="key") from None
-        if self._out and (_UNSAFE.search(key) or length > _LONGEST):
+        if self._out and (UNSAFE.search(key) or length > _LONGEST):
             raise RequestError(f"{key[:80]!r} cannot be part of a file's name, as `out` wants it.", field="key")
         return Draft(key, request, digest, frozen)
 
@@ -243,7 +241,7 @@ class Course(Generic[TaskT]):
             raise failure(self._kind, task)
 
     async def _save(self, track: _Track[TaskT], task: TaskT, out: str) -> None:
-        if _UNSAFE.search(task.id):
+        if UNSAFE.search(task.id):
             raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.detail.label)
         target = Path(out.format(key=track.key, id=task.id))
         if not (track.known and await anyio.Path(target).exists()):

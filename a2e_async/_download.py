@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
+from errno import ENOSPC
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
+from a2e_async._courier import Courier
 from a2e_async._retry import waits
 from a2e_async._surely import opened
 from a2e_async._transport import Pool, Transport, hide
@@ -23,7 +27,6 @@ Progress = Callable[[int, int | None], None]
 CHUNK = 1 << 20
 LABEL = "GET result"
 _GONE = frozenset({403, 404, 410})
-_HOPS = 5
 SLOWEST = 1024.0
 """Bytes a second below which a download is broken off, and continued."""
 _NO_MEDIA = ("text/html", "application/json", "application/xml")
@@ -34,11 +37,27 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def _room(folder: Path) -> float:
+    from shutil import disk_usage  # noqa: PLC0415 - brings formats of archives along
+
+    found = disk_usage(folder)
+    return found.free if found.total else inf  # what has no size does not tell
+
+
 class Download:
     """Fills one file; what arrived before a break is kept for the next try."""
 
-    def __init__(self, transport: Transport, pool: Pool, part: Path, max_bytes: int, progress: Progress | None) -> None:
-        self._transport, self._pool, self._part = transport, pool, part
+    def __init__(  # noqa: PLR0913 - from where, to where, and within what
+        self,
+        transport: Transport,
+        pool: Pool,
+        courier: Courier,
+        part: Path,
+        *,
+        max_bytes: int,
+        progress: Progress | None,
+    ) -> None:
+        self._transport, self._pool, self._courier, self._part = transport, pool, courier, part
         self._max, self._progress = max_bytes, progress
         self._done = 0
         self._etag = ""
@@ -65,13 +84,12 @@ class Download:
             headers |= {"Range": f"bytes={self._done}-"} | ({"If-Range": self._etag} if self._etag else {})
         async with contextlib.AsyncExitStack() as stack:
             try:
-                request = self._pool.plain.get(
-                    url, headers=headers, timeout=self._pool.transfer_timeout, max_redirects=_HOPS
-                )
+                request = self._pool.plain.get(url, headers=headers, middlewares=(self._courier,), **self._pool.move)
                 response = await stack.enter_async_context(request)
             except self._pool.errors as error:
                 raise self._transport.translate(LABEL, error) from hide(error)
             total = self._begin(response)
+            await self._check_room(total)
             async with opened(self._part, "ab" if self._done else "wb", private) as file:
                 await self._copy(response, file, total)
         if total is not None and self._done != total:
@@ -81,9 +99,6 @@ class Download:
 
     def _begin(self, response: "aiohttp.ClientResponse") -> int | None:
         status = response.status
-        schemes = [hop.url.scheme for hop in (*response.history, response)]
-        if "https" in schemes and schemes[-1] == "http":
-            raise APIError("the result moved from https to http.", http_status=status, endpoint=LABEL)
         if status in _GONE:
             raise NotFoundError("the result URL has expired or is gone.", http_status=status, endpoint=LABEL)
         if status == 416 or status >= 500:
@@ -133,6 +148,11 @@ class Download:
         self._done += len(data)
         if data and self._progress:
             self._progress(self._done, total)
+
+    async def _check_room(self, total: int | None) -> None:
+        room = await anyio.to_thread.run_sync(_room, self._part.parent)
+        if total is not None and total - self._done > room:
+            raise OSError(ENOSPC, f"the result takes {total} bytes, and {room} are free", str(self._part.parent))
 
     def _check(self, size: int) -> None:
         if size > self._max:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 import warnings
 from collections import defaultdict
@@ -17,6 +18,7 @@ from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._events import Event
 from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
+from a2e_async._secret import Secret
 from a2e_async._surely import surely
 from a2e_async._version import __version__
 from a2e_async._wire import Request
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 # Servers commonly close idle connections after 5 s; a submission written to a dying one has an unknown outcome.
 KEEPALIVE = 4.0
+_HOPS = 5
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>]+")
+_STREAM = 10.0
+"""Times the timeout that an event stream may last."""
+_Options = dict[str, Any]
 
 
 class Pool:
@@ -53,31 +60,36 @@ class Pool:
         self.uploads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """One lock for each content, so that a file wanted by many is uploaded once."""
         self.errors = (aiohttp.ClientError, TimeoutError, OSError)
-        self.timeout = aiohttp.ClientTimeout(total=config.timeout, sock_connect=min(config.timeout, 15.0))
+        timeout = aiohttp.ClientTimeout(total=config.timeout, sock_connect=min(config.timeout, 15.0))
         # A transfer has no total: as long as bytes move, it may go on.
-        self.transfer_timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=config.timeout)
+        transfer = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=config.timeout)
+        lasting = aiohttp.ClientTimeout(total=_STREAM * config.timeout, sock_connect=15.0, sock_read=config.timeout)
         headers = {
-            "Authorization": f"Bearer {config.api_key}",
+            "Authorization": Secret(f"Bearer {config.api_key}"),
             "Content-Type": "application/json",
             "User-Agent": f"a2e-async/{__version__}",
             # Some rows want it (avatar training), some take their default language from it, none minds (contract 1.2).
             "x-lang": "en-US",
         }
         self._owned: list[aiohttp.ClientSession] = []
-        self.headers: dict[str, str] | None = None
+        self.call: _Options = {"timeout": timeout, "allow_redirects": False}
+        """What every request to the service is made with."""
         if borrowed is None:
-            connector = aiohttp.TCPConnector(limit=config.limits.concurrency, keepalive_timeout=KEEPALIVE)
-            self.api = self._open(aiohttp, connector, headers)
-            connector = aiohttp.TCPConnector(limit=config.limits.transfers, keepalive_timeout=KEEPALIVE)
+            self.api = self._open(aiohttp, config.limits.concurrency, headers)
+            # Other hosts serve the files: nothing that is sent to them may carry the token.
+            self.plain = self._open(aiohttp, config.limits.transfers, {"User-Agent": headers["User-Agent"]})
         else:
-            self.api, self.headers, connector = borrowed, headers, cast("aiohttp.TCPConnector", borrowed.connector)
-        # Other hosts serve the files: nothing that is sent to them may carry the token, nor what a borrowed session
-        # sends with each request. Its connections may serve, though.
-        plain = {"User-Agent": headers["User-Agent"]}
-        self.plain = self._open(aiohttp, connector, plain, connector_owner=borrowed is None)
+            self.api = self.plain = borrowed
+            # A middleware of its owner's might send a paid request twice.
+            self.call |= {"raise_for_status": False, "auto_decompress": True, "middlewares": (_signing(headers),)}
+        self.listen: _Options = {**self.call, "timeout": lasting}
+        """What event streams are asked for with."""
+        self.move: _Options = {"timeout": transfer, "raise_for_status": False, "max_redirects": _HOPS}
+        """What files are moved with, besides a `Courier` as the only middleware."""
 
-    def _open(self, lib: Any, connector: Any, headers: dict[str, str], **more: Any) -> "aiohttp.ClientSession":
-        session = lib.ClientSession(connector=connector, headers=headers, cookie_jar=lib.DummyCookieJar(), **more)
+    def _open(self, lib: Any, limit: int, headers: dict[str, str]) -> "aiohttp.ClientSession":
+        connector = lib.TCPConnector(limit=limit, keepalive_timeout=KEEPALIVE)
+        session = lib.ClientSession(connector=connector, headers=headers, cookie_jar=lib.DummyCookieJar())
         self._owned.append(session)
         return cast("aiohttp.ClientSession", session)
 
@@ -196,15 +208,7 @@ class Transport:
         if ticket is None:
             raise _shut(pool, endpoint.label)
         try:
-            response = await pool.api.request(
-                endpoint.method,
-                self.config.base_url + path,
-                data=body,
-                headers=pool.headers,
-                timeout=pool.timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-            )
+            response = await pool.api.request(endpoint.method, self.config.base_url + path, data=body, **pool.call)
             try:
                 raw = await whole(response, endpoint.label)
             except BaseException:
@@ -230,17 +234,12 @@ class Transport:
             raise _shut(pool, endpoint.label)
         try:
             async with pool.api.request(
-                endpoint.method,
-                self.config.base_url + path,
-                data=body,
-                headers=pool.headers,
-                timeout=pool.transfer_timeout,
-                allow_redirects=False,
-                raise_for_status=False,
+                endpoint.method, self.config.base_url + path, data=body, **pool.listen
             ) as response:
                 if response.content_type == "text/event-stream":
                     pool.gate.widen(ticket)  # others need not wait for the end of a long stream
-                    async with contextlib.aclosing(texts(response.content, endpoint.label)) as found:
+                    parts = response.content.iter_any()
+                    async with contextlib.aclosing(texts(parts, endpoint.label)) as found:
                         async for text in found:
                             yield text
                 else:
@@ -262,7 +261,8 @@ class Transport:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""
         import aiohttp  # noqa: PLC0415 - loaded long since, or this error would not be here
 
-        text = str(error).replace(self.config.api_key, "***") or type(error).__name__
+        # What follows the question mark of a URL is often its signature.
+        text = _QUERY.sub("?***", str(error).replace(self.config.api_key, "***")) or type(error).__name__
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
             base = self.config.base_url
             text = f"no connection: {text}. Check the network, and that A2E_BASE_URL ({base}) is right."
@@ -305,6 +305,15 @@ async def _in_time(entering: Coroutine[Any, Any, int | None], permit: Permit, la
 def _slow_down(pool: Pool, ticket: int, error: APIError) -> None:
     if isinstance(error, RateLimitError) or error.retry_after is not None:
         pool.gate.brake(error.retry_after or 0.0, ticket)
+
+
+def _signing(headers: dict[str, str]) -> "aiohttp.ClientMiddlewareType":
+    async def sign(request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType") -> "aiohttp.ClientResponse":
+        # After whatever a lent session adds by itself, so that its traces see no token and its netrc is no obstacle.
+        request.headers.update(headers)
+        return await handler(request)
+
+    return sign
 
 
 def _shut(pool: Pool, label: str) -> RateLimitError:

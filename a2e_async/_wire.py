@@ -9,6 +9,7 @@ import msgspec
 from msgspec import field
 from msgspec.json import Decoder, Encoder
 
+from a2e_async._secret import Secret
 from a2e_async.errors import RequestError
 
 Picture = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("picture",)})]
@@ -25,6 +26,9 @@ Link = Annotated[str, msgspec.Meta(extra={"media": ()})]
 """A public http(s) URL."""
 
 
+_SECRETS = frozenset({"token", "password", "webhook_token"})
+
+
 class _WireMeta(msgspec.StructMeta):
     # msgspec does not inherit kw_only.
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
@@ -32,9 +36,19 @@ class _WireMeta(msgspec.StructMeta):
         return super().__new__(cls, name, bases, namespace, **every)
 
 
+class _Discreet(msgspec.Struct, metaclass=_WireMeta, frozen=True, kw_only=True):
+    # What is shown of a record or a request, by whatever, shows no secret in it.
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = super().__rich_repr__()
+        return [(name, Secret(value) if value and name in _SECRETS else value) for name, value in shown]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
 # Type checkers see neither option through a base class; mypy heeds the marks of classes before a metaclass's.
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-class Request(msgspec.Struct, metaclass=_WireMeta, frozen=True, kw_only=True, omit_defaults=True):
+class Request(_Discreet, frozen=True, kw_only=True, omit_defaults=True):
     """What a call sends: keyword-only, frozen, defaults left out."""
 
     def problem(self) -> tuple[str, str] | None:
@@ -43,7 +57,7 @@ class Request(msgspec.Struct, metaclass=_WireMeta, frozen=True, kw_only=True, om
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-class Reply(msgspec.Struct, metaclass=_WireMeta, frozen=True, kw_only=True):
+class Reply(_Discreet, frozen=True, kw_only=True):
     """What a call returns: unknown fields are ignored."""
 
 

@@ -15,6 +15,7 @@ from a2e_async._endpoint import Agent
 from a2e_async._frozen import thaw
 from a2e_async._parting import PARTING, OnCancel, checked, take_back
 from a2e_async._reconcile import Reconciler
+from a2e_async._secret import Secret
 from a2e_async._submit import Started, Submitter
 from a2e_async._surely import outlast, surely
 from a2e_async.config import SessionConfig, WaitLimits
@@ -118,7 +119,7 @@ class Batch(Generic[TaskT]):
                 self._path,
                 kind=self._kind.name,
                 name=self._name,
-                account=f"{self._config.base_url} {self._config.api_key}",
+                account=Secret(f"{self._config.base_url} {self._config.api_key}"),
                 rekey=self._rekey,
             )
             try:

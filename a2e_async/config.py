@@ -1,15 +1,20 @@
 """Settings of a session. Nothing here is read at import; the environment is read when a session is made."""
 
 import os
+import re
 from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from a2e_async._secret import Secret
 from a2e_async.errors import ConfigError
 
 DEFAULT_BASE_URL = "https://video.a2e.ai"
+# What every reader of URLs takes for the same host and port; names in other scripts have a form in these letters.
+_PLAIN_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,19 +105,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.timeout <= 0:
             raise ConfigError("timeout must be a positive number of seconds.")
-        try:
-            url = urlsplit(self.base_url)
-        except ValueError:
-            url = urlsplit("")
-        if url.username is not None or url.password is not None:
-            raise ConfigError("base_url holds a user name or a password: A2E takes neither, only the API key.")
-        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-            raise ConfigError(f"base_url must look like {DEFAULT_BASE_URL}, not {self.base_url!r}.")
-        if url.scheme == "http" and not (self.allow_http or is_loopback(url.hostname)):
-            raise ConfigError(
-                f"base_url {self.base_url!r} would send the token in the clear: use https, or say allow_http=True if "
-                "everyone on the way may read it."
-            )
+        force_setattr(self, "api_key", Secret(self.api_key))
+        _check_base(self.base_url, allow_http=self.allow_http)
 
     def __repr__(self) -> str:
         return f"SessionConfig(base_url={self.base_url!r}, timeout={self.timeout!r}, api_key='***')"
@@ -133,15 +127,15 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
         allow_http: bool = False,
     ) -> Self:
         """Fill what is not given from A2E_API_KEY and A2E_BASE_URL; raise ConfigError if there is no key."""
-        key = (os.environ.get("A2E_API_KEY", "") if api_key is None else api_key).strip()
-        if not key:
+        api_key = Secret((os.environ.get("A2E_API_KEY", "") if api_key is None else api_key).strip())
+        if not api_key:
             raise ConfigError(
                 "No API key: set A2E_API_KEY, or pass api_key=. Tokens are made on the service's page "
                 "Account > API Token; to try without one, run `a2e demo`."
             )
         base = (base_url or os.environ.get("A2E_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
         return cls(
-            api_key=key,
+            api_key=api_key,
             base_url=base,
             timeout=timeout,
             retry=retry or RetryPolicy(),
@@ -151,12 +145,30 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _check_base(base_url: str, *, allow_http: bool) -> None:
+    try:
+        url = urlsplit(base_url)
+        odd = url.port == 0
+    except ValueError:
+        url, odd = urlsplit(""), True
+    if "@" in base_url:
+        raise ConfigError("base_url holds a user name or a password: A2E takes neither, only the API key.")
+    odd = odd or not base_url.isascii() or not base_url.isprintable() or bool(set(base_url) & set(" \\?#"))
+    if odd or url.scheme not in {"http", "https"} or not _PLAIN_HOST.fullmatch(url.netloc):
+        raise ConfigError(f"base_url must look like {DEFAULT_BASE_URL}, not {base_url!r}.")
+    if url.scheme == "http" and not (allow_http or is_loopback(url.hostname or "")):
+        raise ConfigError(
+            f"base_url {base_url!r} would send the token in the clear: use https, or say allow_http=True if "
+            "everyone on the way may read it."
+        )
+
+
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address always means this very machine."""
-    name = host.rstrip(".").casefold()
+    """Tell whether a host name or address means this very machine (RFC 6761 for names)."""
+    name = host.removesuffix(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ip_address(name).is_loopback
+        return ip_address(host).is_loopback  # with a dot at its end it would be a name, and anybody's
     except ValueError:
         return False

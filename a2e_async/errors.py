@@ -35,6 +35,17 @@ from typing import Any, ClassVar, Literal
 
 Spent = Literal["no", "yes", "unknown"]
 
+LONGEST = 4000
+"""Characters of an error's message at the most."""
+# Control characters, and those that turn the direction of writing: in a log or a terminal they make a text another one.
+_UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_SEEN = {code: ascii(chr(code))[1:-1] for code in _UNSEEN} | dict.fromkeys(map(ord, "\t\n\r"), " ")
+
+
+def visible(text: str) -> str:
+    """Write a text on one line, with escapes for what would steer a terminal or forge the line of a log."""
+    return text if text.isprintable() else text.translate(_SEEN)
+
 
 def _revive(cls: type["A2EError"], message: str, state: dict[str, Any]) -> "A2EError":
     error = cls.__new__(cls, message)
@@ -57,6 +68,7 @@ class A2EError(Exception):
         spent: Spent = "no",
         retry_safe: bool = False,
     ) -> None:
+        message = visible(message if len(message) <= LONGEST else f"{message[:LONGEST]}...")
         text = f"{endpoint}: {message}" if endpoint else message
         super().__init__(f"{text.rstrip('. ')}. {self.remedy}" if self.remedy else text)
         self.message = message
@@ -122,7 +134,7 @@ class APIError(A2EError):
             task_id=task_id,
             retry_safe=retry_safe,
         )
-        self.message = message
+        self.message = visible(message[:LONGEST])
         self.http_status = http_status
         self.code = code
         self.trace_id = trace_id

@@ -1,11 +1,14 @@
 """Local files in, result files out: presigned uploads, and downloads that are whole or not there at all."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -13,7 +16,9 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from a2e_async._download import CHUNK, Download, Progress
+from a2e_async._courier import Courier
+from a2e_async._download import CHUNK, SLOWEST, Download, Progress
+from a2e_async._download import LABEL as GET
 from a2e_async._endpoint import Caller
 from a2e_async._retry import waits
 from a2e_async._sniff import HEAD, media_problem, media_type
@@ -29,6 +34,13 @@ REUSE = 86_400.0
 LARGEST = 4 << 30
 """Bytes of a result at the most, unless told otherwise."""
 LABEL = "PUT upload"
+UNSAFE = re.compile(
+    r"""[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\xb9\xb2\xb3])(\.|$)""",
+    re.IGNORECASE,
+)
+"""What a name of a file must not have: it would mean another place, or a device of Windows."""
+_STEP = 1 << 16
+_LONGEST = 100
 
 
 class LocalFile(NamedTuple):
@@ -43,15 +55,25 @@ class LocalFile(NamedTuple):
 class _Body:
     """Reads the file from its start for each sending: aiohttp by itself repeats a PUT whose connection broke."""
 
-    def __init__(self, file: anyio.AsyncFile[bytes], size: int, progress: Progress | None) -> None:
-        self._file, self._size, self._progress = file, size, progress
+    def __init__(self, file: anyio.AsyncFile[bytes], size: int, patience: float, on_progress: Progress | None) -> None:
+        self._file, self._size, self._progress = file, size, on_progress
+        self._patience, self._step = patience, min(_STEP, max(1, int(SLOWEST * patience)))
+        self._limit = asyncio.timeout(None)
+
+    def in_time(self) -> asyncio.Timeout:
+        """Return what ends a sending that is slower than `SLOWEST`, or whose answer does not come."""
+        self._limit = asyncio.timeout(self._patience)
+        return self._limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         await self._file.seek(0)
-        sent = 0
+        sent, limit = 0, self._limit
         # aiohttp gives up what still looks for more when the answer comes, and the connection with it.
         while sent < self._size and (chunk := await self._file.read(CHUNK)):
-            yield chunk
+            for start in range(0, len(chunk), self._step):
+                yield chunk[start : start + self._step]
+                with contextlib.suppress(RuntimeError):  # it is over, or was answered before it was read
+                    limit.reschedule(asyncio.get_running_loop().time() + self._patience)
             sent += len(chunk)
             if self._progress:
                 self._progress(sent, self._size)
@@ -106,17 +128,18 @@ class Files:
         request = UploadRequest(key=key, content_type=local.mime, file_size=local.size)
         slot = await self._caller.call(Account.upload_url, request)
         async with opened(local.path, "rb") as file:
-            await self._put_bytes(pool, slot.upload_url, local, _Body(file, local.size, progress))
+            body = _Body(file, local.size, self._transport.config.timeout, progress)
+            await self._put_bytes(pool, slot.upload_url, local, body)
         return slot.cdn_url or f"https://{slot.bucket}.ai2everyone.com/{slot.key}"
 
     async def _put_bytes(self, pool: Pool, url: str, local: LocalFile, body: _Body) -> None:
         headers = {"Content-Type": local.mime, "Content-Length": str(local.size)}
         pauses = waits(self._transport.config.retry)
+        courier = Courier(LABEL, self._transport.config.base_url)
+        request = partial(pool.plain.put, url, data=body, headers=headers, middlewares=(courier,), **pool.move)
         while True:
             try:
-                async with pool.plain.put(
-                    url, data=body, headers=headers, timeout=pool.transfer_timeout, allow_redirects=False
-                ) as response:
+                async with body.in_time(), request(allow_redirects=False) as response:
                     if response.status < 300:
                         return
                     text = (await response.content.read(400)).decode("utf-8", "replace")
@@ -140,16 +163,20 @@ class Files:
 
         ``to`` is a file, or a directory that exists. The file appears when it is complete, in one step; a broken
         download is continued, an expired URL is renewed once from its task. Above ``max_bytes`` (4 GiB) it is given
-        up. Only its owner may read the file, where the system knows such permissions.
+        up. Only its owner may read the file, and folders made for it, where the system knows such permissions.
+
+        Raises `DecodeError` also where a task's result, or a redirect, leads from https to http, or from a public
+        service into a private network; OSError where the disk has no room for it.
         """
         url = result_url(source)
         target = _target(Path(to), source, url)
-        await anyio.Path(target.parent).mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        await anyio.to_thread.run_sync(_make, target.parent)
+        part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
         pool = self._transport.pool()
+        courier = Courier(GET, self._transport.config.base_url, gave=source if isinstance(source, str) else "")
         try:
             async with pool.transfers:
-                download = Download(self._transport, pool, part, max_bytes, on_progress)
+                download = Download(self._transport, pool, courier, part, max_bytes=max_bytes, progress=on_progress)
                 await download.run(url, self._renewal(source))
             await surely(anyio.Path(part).replace(target))
         finally:
@@ -199,6 +226,12 @@ def _target(to: Path, source: Task | str, url: str) -> Path:
     # A name that a server gave must not choose a directory of its own.
     name = PurePosixPath(urlsplit(url).path)
     stem = name.stem if isinstance(source, str) else source.id
-    safe = "".join(char if char.isalnum() or char in "-_" else "_" for char in stem) or "result"
-    suffix = name.suffix if name.suffix[1:].isalnum() else ""
-    return to / f"{safe}{suffix}"
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", stem[:_LONGEST]) or "result"
+    suffix = name.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", name.suffix) else ""
+    return to / f"{'_' * bool(UNSAFE.search(safe))}{safe}{suffix}"
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(0o700, exist_ok=True)

@@ -12,6 +12,7 @@ import msgspec
 from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._parting import OnCancel
+from a2e_async._secret import Secret
 from a2e_async._transport import Transport
 from a2e_async._wire import Blueprint, Request, blueprint, media_of, refuse
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
@@ -49,9 +50,9 @@ class A2ESession:
 
     Use it with ``async with``, or close it by `aclose`; a module-level session serves successive ``asyncio.run``
     calls, since each loop's connections are closed with it. ``api_key`` and ``base_url`` default to A2E_API_KEY and
-    A2E_BASE_URL. ``http`` lends a session of your own, which is never closed here; ``timeout`` is in seconds for one
-    request. ``allow_http`` lets the token travel unencrypted to another machine. Raises `ConfigError` where something
-    is missing or wrong.
+    A2E_BASE_URL. ``http`` lends a session of your own, which is never closed here: its connections and proxy are used,
+    its middlewares and credentials are not. ``timeout`` is in seconds for one request. ``allow_http`` lets the token
+    travel unencrypted to another machine. Raises `ConfigError` where something is missing or wrong.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only settings, all optional
@@ -66,6 +67,7 @@ class A2ESession:
         limits: Limits | None = None,
         allow_http: bool = False,
     ) -> None:
+        api_key = None if api_key is None else Secret(api_key)  # the locals of this frame may be shown, too
         self.config = SessionConfig.from_env(
             api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits, allow_http=allow_http
         )

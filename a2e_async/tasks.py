@@ -78,7 +78,7 @@ class Handle(Struct, frozen=True, omit_defaults=True, tag_field="a2e", tag=1):
         """Read it; raise RequestError for what is none, or of a newer version."""
         try:
             handle = json.decode(text, type=cls)
-        except (DecodeError, UnicodeError) as error:
+        except (DecodeError, UnicodeError, RecursionError) as error:
             raise RequestError(f"is no handle of a task ({error}).", field="handle") from None
         if handle.kind not in KINDS:
             raise RequestError(f"is of an unknown kind {handle.kind!r}: a newer a2e-async wrote it.", field="handle")

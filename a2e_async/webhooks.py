@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 from a2e_async._endpoint import Caller
+from a2e_async._secret import Secret
 from a2e_async.errors import ConfigError
 from a2e_async.poller import hurry
 
@@ -50,6 +51,7 @@ class Webhooks:
     def __init__(
         self, a2e: Caller, *, token: str, on_task: Callable[[str], Awaitable[None] | None] | None = None
     ) -> None:
+        token = Secret(token)
         right = _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
         if not right or " " in token:
             raise ConfigError(

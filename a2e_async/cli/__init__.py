@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from a2e_async.cli._parser import read
-from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain
+from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain, say
 from a2e_async.errors import A2EError, ConfigError, JournalError, RequestError
 
 __all__ = ["main"]
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except (A2EError, OSError) as error:
         if options.debug:
-            traceback.print_exc()
+            say(traceback.format_exc())
         complain(error)
         return MISUSED if isinstance(error, ConfigError | RequestError | JournalError) else FAILED
     return code

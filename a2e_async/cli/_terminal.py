@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
-from a2e_async.errors import A2EError, ConfigError, ModerationError, TaskFailedError
+from a2e_async.errors import A2EError, ConfigError, ModerationError, TaskFailedError, visible
 
 FAILED, MISUSED, STOPPED, INTERRUPTED = 1, 2, 3, 130
 
@@ -18,7 +18,7 @@ FAILED, MISUSED, STOPPED, INTERRUPTED = 1, 2, 3, 130
 def say(text: str) -> None:
     """Write a line to stderr. Nobody reading it any more is no reason to give up the work."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(_harmless(text), file=sys.stderr, flush=True)
 
 
 def complain(error: Exception) -> None:
@@ -27,8 +27,8 @@ def complain(error: Exception) -> None:
 
 
 def one_line(text: str) -> str:
-    """Write a text without its line breaks, and without what would steer the terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """Write a text without its line breaks."""
+    return " ".join(text.split())
 
 
 def give(data: object) -> None:
@@ -38,7 +38,12 @@ def give(data: object) -> None:
 
 def line(data: object) -> str:
     """Return the line that `give` writes."""
-    return data if isinstance(data, str) else json.dumps(data)
+    return _harmless(data) if isinstance(data, str) else json.dumps(data)
+
+
+def _harmless(text: str) -> str:
+    # What the service, a file's name or a row says must not steer the terminal.
+    return "\n".join(visible(part) for part in text.split("\n"))
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import NamedTuple
 
-from a2e_async.errors import A2EError
+from a2e_async.errors import A2EError, visible
 from a2e_async.journal import Entry, Phase, Summary, read_entries, read_summaries
 from a2e_async.tasks import KINDS
 from a2e_async.watcher import failure
@@ -54,8 +54,10 @@ async def run(*, journal: str, as_json: bool) -> int:
 
 
 def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
     # A spreadsheet would take it for a formula, and whoever chose the text for its author.
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return "'" * value.lstrip().startswith(("=", "+", "-", "@")) + visible(value)
 
 
 def _row(batch: Summary, entry: Entry) -> Row:

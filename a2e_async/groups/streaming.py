@@ -46,9 +46,6 @@ class RoomToken(Reply):
     expires_at: int | None = field(default=None, name="expire_epoch_timestamp")
     """Seconds since 1970."""
 
-    def __repr__(self) -> str:
-        return f"RoomToken(channel={self.channel!r}, expires_at={self.expires_at!r}, token='***')"
-
 
 class ToRoom(Request):
     """Something said in a room."""

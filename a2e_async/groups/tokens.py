@@ -40,9 +40,6 @@ class APIToken(Record):
     created_at: str = field(default="", name="createdAt")
     """UTC, ISO 8601."""
 
-    def __repr__(self) -> str:
-        return f"APIToken(id={self.id!r}, alias={self.alias!r}, token='***')"
-
 
 class Tokens(Group):
     """API tokens, as older accounts made them by program."""
