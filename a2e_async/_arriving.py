@@ -26,6 +26,7 @@ async def whole(response: "aiohttp.ClientResponse", label: str) -> bytes:
     while part := await content.readany():
         size += len(part)
         if size > LARGEST:
+            parts.clear()  # no collector of tracebacks wants it
             raise DecodeError(f"the answer is larger than {LARGEST >> 20} MiB.", endpoint=label)
         parts.append(part)
     return b"".join(parts)

@@ -8,6 +8,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -44,6 +45,7 @@ R = TypeVar("R")
 KEEPALIVE = 4.0
 _HOPS = 5
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>]+")
+_TELLING = 12
 _STREAM = 10.0
 """Times the timeout that an event stream may last."""
 _Options = dict[str, Any]
@@ -168,7 +170,8 @@ class Transport:
             if not isinstance(outcome, A2EError):
                 return outcome
             failure = outcome
-        raise self._settle(endpoint, body, began, failure) from failure.__cause__
+        error, body = self._settle(endpoint, body, began, failure), None  # no traceback is to show what was sent
+        raise error from failure.__cause__
 
     async def _repeat(
         self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None, failure: A2EError
@@ -243,11 +246,13 @@ class Transport:
                         async for text in found:
                             yield text
                 else:
-                    raw = await whole(response, endpoint.label)
-                    value = endpoint.answer.read(endpoint.label, response.status, response.headers, raw)
+                    read = partial(endpoint.answer.read, endpoint.label, response.status, response.headers)
+                    value = read(await whole(response, endpoint.label))
                     yield Event("result", msgspec.json.encode(value).decode()).text()
-        except (RateLimitError, ServerError) as error:
-            _slow_down(pool, ticket, error)
+        except A2EError as error:
+            if isinstance(error, RateLimitError | ServerError):
+                _slow_down(pool, ticket, error)
+            self._conceal(error)
             raise
         except pool.errors as error:
             failure, cause = self.translate(endpoint.label, error), hide(error)
@@ -273,6 +278,7 @@ class Transport:
         return TransportError(f"the connection broke before the answer was complete ({text}).", endpoint=label)
 
     def _settle(self, endpoint: Endpoint[..., Any], body: bytes | None, began: float, failure: A2EError) -> A2EError:
+        self._conceal(failure)
         if endpoint.provisional and isinstance(failure, NotFoundError | DecodeError):
             failure.args = (f"{failure} This row was never publicly documented; its form here is a guess.",)
         if not endpoint.paid or not started_unknown(failure):
@@ -289,6 +295,16 @@ class Transport:
             request=sent,
             sent_at=at,
         )
+
+
+    def _conceal(self, error: A2EError) -> None:
+        """Take the token out of an error: a server or a proxy may repeat in its answer what it was sent."""
+        error.__traceback__ = None  # its frames hold the whole answer
+        found = re.compile(re.escape(self.config.api_key[:_TELLING]) + r"[^\s'\"<>]*")  # it may have been cut
+        error.args = tuple(found.sub("***", str(part)) for part in error.args)
+        for name, value in vars(error).items():
+            if isinstance(value, str):
+                setattr(error, name, found.sub("***", value))
 
 
 async def _in_time(entering: Coroutine[Any, Any, int | None], permit: Permit, label: str) -> int | None:

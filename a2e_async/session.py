@@ -98,7 +98,8 @@ class A2ESession:
         """Coins, languages, storage."""
 
     def __repr__(self) -> str:
-        return f"<A2ESession {self.config.base_url}>"
+        config = vars(self).get("config")  # there is none yet where it was refused, and a traceback may want this
+        return f"<A2ESession {config.base_url if config else '?'}>"
 
     async def __aenter__(self) -> Self:
         return self
