@@ -59,4 +59,5 @@ async def _lines(parts: AsyncIterable[bytes], label: str) -> AsyncGenerator[byte
             yield line
         if len(rest) > LONGEST or size > LARGEST:
             raise DecodeError(f"the stream is larger than {LARGEST >> 20} MiB, or a line of it is.", endpoint=label)
-    yield rest
+    if rest:
+        yield rest

@@ -8,6 +8,7 @@ import msgspec
 
 from a2e_async._fields import Fields
 from a2e_async._wire import Request
+from a2e_async.errors import RequestError
 from a2e_async.tasks import Start
 
 
@@ -31,7 +32,10 @@ def freeze(request: Request) -> bytes:
 
 
 def thaw(cls: type[Request], frozen: bytes) -> Request:
-    """Return the request that `freeze` wrote."""
+    """Return the request that `freeze` wrote; raise RequestError for what it did not write."""
     fields = Fields(cls)
-    data: dict[str, Any] = msgspec.json.decode(frozen)
+    try:
+        data = msgspec.json.decode(frozen, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RequestError(f"the journal holds no request that can be read ({error}).") from None
     return fields.request({fields.attribute(name): value for name, value in data.items()})

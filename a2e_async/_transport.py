@@ -296,7 +296,6 @@ class Transport:
             sent_at=at,
         )
 
-
     def _conceal(self, error: A2EError) -> None:
         """Take the token out of an error: a server or a proxy may repeat in its answer what it was sent."""
         error.__traceback__ = None  # its frames hold the whole answer

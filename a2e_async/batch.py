@@ -206,7 +206,11 @@ class Batch(Generic[TaskT]):
         last = 0
         while found := await self._journal.unfinished(last):
             for entry in found:
-                yield Item(entry.id, entry.key, thaw(self._kind.start.request, entry.request))
+                try:
+                    request = thaw(self._kind.start.request, entry.request)
+                except RequestError as error:
+                    request = error
+                yield Item(entry.id, entry.key, request)
             last = found[-1].id
 
     async def _run(self, source: AsyncGenerator[Item]) -> AsyncGenerator[Outcome[TaskT]]:

@@ -1,8 +1,6 @@
 """Files over TCP: uploaded once, saved whole or not at all, and never with the token."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ from aiohttp import web
 
 from a2e_async import (
     FACE_SWAP,
-    A2ESession,
     APIError,
     DecodeError,
     NotFoundError,
@@ -20,7 +17,7 @@ from a2e_async import (
 from a2e_async._download import CHUNK
 from a2e_async.groups.face_swap import Swap
 from a2e_async.sandbox import Rule
-from tests.service import KEY, SWIFT, scene
+from tests.service import host, scene
 
 pytestmark = pytest.mark.anyio
 
@@ -96,29 +93,6 @@ async def test_what_cannot_be_media_is_refused(tmp_path: Path, content: bytes | 
 
 
 # -- downloads from a host that misbehaves ----------------------------------------------------------------
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def host(*answers: Answer) -> AsyncIterator[tuple[str, list[web.Request], A2ESession]]:
-    """Serve each request with the next answer, the last one again and again."""
-    seen: list[web.Request] = []
-
-    async def serve(request: web.BaseRequest) -> web.StreamResponse:
-        seen.append(request)
-        return await answers[min(len(seen), len(answers)) - 1](request)
-
-    runner = web.ServerRunner(web.Server(serve, access_log=None), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with A2ESession(KEY, base_url=url, **SWIFT) as a2e:
-            yield f"{url}/result.mp4", seen, a2e
-    finally:
-        await runner.cleanup()
 
 
 async def whole(_request: web.Request) -> web.StreamResponse:
