@@ -47,9 +47,9 @@ async def test_an_answer_that_unpacks_to_a_thousand_times_its_size() -> None:
     async with scene() as s:
         s.account.fault(Rule("gzip_bomb", size=2 * LARGEST))
         # Older releases of aiohttp notice it themselves.
-        with pytest.raises(A2EError, match="larger than 32 MiB|exceeds the configured limit"):
+        with pytest.raises(A2EError, match=r"larger than 32 MiB|exceeds the configured limit"):
             await s.a2e.account.coins()
-        with pytest.raises(SubmissionUncertainError, match="larger than 32 MiB|exceeds the configured limit"):
+        with pytest.raises(SubmissionUncertainError, match=r"larger than 32 MiB|exceeds the configured limit"):
             await s.a2e.face_swap.tasks.add(**s.swap)
         assert len(s.sent("POST", ADD)) == 1
 

@@ -4,11 +4,12 @@ import asyncio
 import gc
 import json
 import random
+import sqlite3
 import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +376,23 @@ async def test_cancel_stops_submitting_and_leaves_what_was_started(path: Path) -
             assert len(s.account.tasks) == 10
 
 
+async def test_a_request_that_cannot_be_read_any_more_is_one_jobs_failure(path: Path) -> None:
+    async with scene(clock="stepped") as s:
+        async with s.a2e.batch(FACE_SWAP, journal=path) as batch:
+            task = asyncio.ensure_future(tell(batch.run(jobs(s, 2)), []))
+            while batch.status().queued < 2:
+                await asyncio.sleep(0)
+            await batch.cancel()
+            await task
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE jobs SET request = ? WHERE key = 'k0'", (b'{"name":' + b"[" * 100_000,))
+        s.account.advance(1000)
+        async with s.a2e.batch(FACE_SWAP, journal=path) as batch:
+            found = {outcome.key: outcome async for outcome in batch.resume()}
+        assert found["k1"].state is TaskState.DONE
+        assert isinstance(found["k0"].error, RequestError)
+
+
 async def test_cancel_takes_back_what_is_still_queued(path: Path) -> None:
     async with scene(clock="stepped", coins=1e6) as s:
         source = jobs(s, 30)
@@ -490,7 +508,13 @@ async def test_a_rate_holds_over_the_batch(path: Path) -> None:
 # --- Results ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["a/b", "..", ".hidden", "a\\b", "nul\0", "x" * 201, "a:b", "tail.", "a\nb", "é" * 101])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("a/b", "..", ".hidden", "a\\b", "nul\0", "x" * 201, "a:b", "tail.", "a\nb", "é" * 101),
+        *("con", "NUL", "Aux.x", "lpt1", "COM¹", "CONIN$"),
+    ],
+)
 async def test_a_key_that_is_no_file_name_is_refused_before_it_is_paid(path: Path, key: str) -> None:
     async with scene(**FAST) as s:
         [end] = (await ends(s, path, [s.swap | {"key": key}], out=path.parent / "{key}.mp4")).values()

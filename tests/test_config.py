@@ -1,10 +1,14 @@
 """Settings: what is refused, where they come from, and that the token stays out of sight."""
 
 import os
+from collections.abc import Callable
+from pprint import pformat
+from reprlib import Repr
 from typing import Any
 
 import msgspec
 import pytest
+from multidict import CIMultiDict
 from rich.pretty import pretty_repr
 
 from a2e_async import A2ESession, ConfigError, Limits, PollPolicy, RetryPolicy, SessionConfig
@@ -73,21 +77,73 @@ def test_a_key_that_cannot_be_a_header_is_refused_unseen(key: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["video.a2e.ai", "ftp://video.a2e.ai", "https://", "https://video.a2e.ai/?x=1", "https://video.a2e.ai/#x",
-     "https://[::1", "//video.a2e.ai", "https:video.a2e.ai"],
-)  # fmt: skip
+    [
+        *("video.a2e.ai", "ftp://video.a2e.ai", "https://", "https://video.a2e.ai/?x=1", "https://video.a2e.ai/#x"),
+        *("https://[::1", "//video.a2e.ai", "https:video.a2e.ai", "https://x:99999", "https://x:0", "https://x:y"),
+        *(
+            "https://vidéo.example",
+            "https://ⓛocalhost",
+            "https://a b",
+            "https://a\tb",
+            "https://a\\.b",
+            "https://a%2eb",
+        ),
+        *("https://x/a b", "https://x\x00", "https://[v1.x]", "https://[fe80::1%25eth0]", "https://a,b"),
+    ],
+)
 def test_an_odd_base_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"base_url must look like https://video\.a2e\.ai"):
         SessionConfig.from_env(KEY, url)
 
 
-@pytest.mark.parametrize("url", ["http://video.a2e.ai", "http://127.0.0.1.evil.example", "http://localhost.example"])
-def test_the_token_never_travels_in_the_clear(url: str) -> None:
-    with pytest.raises(ConfigError, match="in the clear"):
+@pytest.mark.parametrize(
+    "url", ["https://me:hidden@x.example", "https://hidden@x", "http://localhost\\@hidden.example"]
+)
+def test_credentials_in_the_base_url_are_refused_unseen(url: str) -> None:
+    with pytest.raises(ConfigError, match="user name or a password") as caught:
         SessionConfig.from_env(KEY, url)
+    assert "hidden" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.0.0.1:8080", "http://[::1]:80", "https://x/base"])
+ABROAD = [
+    *("http://video.a2e.ai", "http://127.0.0.1.evil.example", "http://localhost.example", "http://xlocalhost"),
+    *("http://127.0.0.1.", "http://127.1", "http://2130706433", "http://0x7f000001", "http://0177.0.0.1"),
+    *("http://0.0.0.0", "http://10.0.0.1:80", "http://[::]", "http://[fd00::1]", "http://128.0.0.1"),
+]
+
+
+@pytest.mark.parametrize("url", ABROAD)
+def test_the_token_travels_in_the_clear_only_where_that_is_said(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"in the clear.*allow_http=True"):
+        SessionConfig.from_env(KEY, url)
+    with pytest.raises(ConfigError, match="in the clear"):
+        A2ESession(KEY, base_url=url)
+
+    assert SessionConfig.from_env(KEY, url, allow_http=True).base_url == url
+    assert A2ESession(KEY, base_url=url, allow_http=True).config.allow_http
+
+
+def test_the_environment_cannot_say_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A2E_BASE_URL", ABROAD[0])
+    for name in ("A2E_ALLOW_HTTP", "ALLOW_HTTP"):
+        monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigError, match="in the clear"):
+        A2ESession(KEY)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://localhost:1", "http://LOCALHOST.", "http://a2e.localhost:80", "http://127.0.0.1:8080"),
+        *(
+            "http://127.255.0.9",
+            "http://[::1]:80",
+            "https://x/base",
+            "https://10.0.0.1",
+            "https://xn--vido-bpa.example",
+        ),
+    ],
+)
 def test_a_loopback_or_https_address_is_taken(url: str) -> None:
     assert SessionConfig.from_env(KEY, url).base_url == url
 
@@ -102,6 +158,19 @@ def test_a_timeout_must_be_positive(timeout: float) -> None:
 def test_no_way_of_showing_the_configuration_shows_the_token(show: Any) -> None:
     assert KEY not in show(SessionConfig.from_env(KEY))
     assert KEY not in show(A2ESession(KEY))
+
+
+def shortened(held: object) -> str:
+    return pretty_repr(held, max_string=8)
+
+
+@pytest.mark.parametrize("show", [repr, pretty_repr, shortened, pformat, "{!r}".format, Repr().repr])
+def test_no_way_of_showing_what_holds_the_token_shows_it(show: Callable[[object], str]) -> None:
+    token = SessionConfig.from_env(KEY).api_key
+    for held in (token, token[3:9], token[:9], [token], {"Authorization": token}, CIMultiDict(Authorization=token)):
+        assert "***" in show(held)
+        assert not any(KEY[start : start + 4] in show(held) for start in range(len(KEY) - 4))
+    assert f"Bearer {token}" == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
 """Files over TCP: uploaded once, saved whole or not at all, and never with the token."""
 
 import asyncio
+import os
+import stat
+from errno import ENOSPC
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 
 from a2e_async import (
     FACE_SWAP,
+    A2EError,
     APIError,
     DecodeError,
     NotFoundError,
@@ -211,6 +216,86 @@ async def test_a_directory_gets_a_name_of_ours(tmp_path: Path) -> None:
     async with host(whole) as (url, _, a2e):
         task = Swap(id="../../etc/passwd", status="completed", result_url=url)
         assert await a2e.files.save(task, tmp_path) == tmp_path / "______etc_passwd.mp4"
+
+
+@pytest.mark.parametrize(
+    ("task_id", "path", "name"),
+    [
+        ("66e63777", "/r.mp4", "66e63777.mp4"),
+        ("../../etc/passwd", "/r.mp4", "______etc_passwd.mp4"),
+        ("/etc/passwd", "/r.mp4", "_etc_passwd.mp4"),
+        ("C:\\x", "/r.mp4", "C__x.mp4"),
+        ("con", "/r.mp4", "_con.mp4"),
+        ("LPT1", "/r", "_LPT1"),
+        ("a.", "/r. ", "a_"),
+        ("\u202egpj.exe\u2215", "/r.mp4", "_gpj_exe_.mp4"),
+        ("", "/r.mp4", "result.mp4"),
+        ("..", "/..", "__"),
+        ("x" * 5000, "/r.mp4", "x" * 100 + ".mp4"),
+        ("a", "/r." + "p" * 300, "a"),
+        ("a", "/r.m%2Fp4", "a"),
+    ],
+)
+async def test_no_name_of_the_servers_is_more_than_a_name(tmp_path: Path, task_id: str, path: str, name: str) -> None:
+    async with host(whole) as (url, _, a2e):
+        place = url.replace("/result.mp4", path.replace(" ", "%20"))
+        task = Swap(id=task_id, status="completed", result_url=place)
+        assert (await a2e.files.save(task, tmp_path)).name == name
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+async def test_results_and_folders_made_for_them_are_their_owners_alone(tmp_path: Path) -> None:
+    modes: set[int] = set()
+
+    def look(_done: int, _total: int | None) -> None:
+        modes.update(stat.S_IMODE(found.stat().st_mode) for found in (tmp_path / "made").rglob("*"))
+
+    old = os.umask(0)
+    try:
+        async with host(whole) as (url, _, a2e):
+            saved = await a2e.files.save(url, tmp_path / "made" / "deep" / "out.mp4", on_progress=look)
+    finally:
+        os.umask(old)
+    assert modes == {0o600, 0o700}
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in list(saved.parents)[:2]} == {0o700}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links takes a privilege there")
+async def test_a_link_in_the_place_of_a_result_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"precious")
+    (tmp_path / "out.mp4").symlink_to(other)
+    async with host(whole) as (url, _, a2e):
+        saved = await a2e.files.save(url, tmp_path / "out.mp4")
+    assert (saved.is_symlink(), saved.read_bytes(), other.read_bytes()) == (False, DATA, b"precious")
+
+
+async def test_a_result_of_the_longest_name_is_saved(tmp_path: Path) -> None:
+    async with host(whole) as (url, _, a2e):
+        assert (await a2e.files.save(url, tmp_path / ("é" * 127))).read_bytes() == DATA
+
+
+async def test_a_disk_without_room_is_noticed_before_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1 << 40, free=len(DATA) - 1))
+    async with host(whole) as (url, _, a2e):
+        with pytest.raises(OSError, match=f"takes {len(DATA)} bytes, and {len(DATA) - 1} are free") as caught:
+            await a2e.files.save(url, tmp_path / "out.mp4")
+        assert caught.value.errno == ENOSPC
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=0, free=0))
+        assert (await a2e.files.save(url, tmp_path / "out.mp4")).exists()
+
+
+async def test_a_result_that_unpacks_without_bounds(tmp_path: Path) -> None:
+    async with scene() as s:
+        swap = await s.a2e.run(FACE_SWAP, **s.swap)
+        s.account.fault(Rule("gzip_bomb", path="/results/*", size=1 << 26))
+        with pytest.raises(A2EError):
+            await s.a2e.files.save(swap, tmp_path / "out.mp4", max_bytes=1 << 25)
+    assert not list(tmp_path.iterdir())
 
 
 async def test_an_expired_url_is_renewed_from_its_task(tmp_path: Path) -> None:
