@@ -22,6 +22,7 @@ def main() -> int:
 
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "pages", WORK / "pages")
+    shutil.copy(ROOT / ".github" / "SECURITY.md", WORK / "pages" / "security.md")
     shutil.copy(ROOT / "docs" / "mkdocs.yml", WORK)
     pages = reference.write(WORK / "pages" / "reference")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", str(WORK / "mkdocs.yml")]
