@@ -85,7 +85,7 @@ async def test_an_event_stream_without_bounds(part: bytes) -> None:
 
 
 async def test_an_event_stream_that_only_beats_is_given_up_in_time() -> None:
-    async with host(endless(b": beat\n\n", 0.01, "text/event-stream"), timeout=0.05) as (_, _, a2e):
+    async with host(endless(b": beat\n\n", 0.01, "text/event-stream"), timeout=0.2) as (_, _, a2e):
         with pytest.raises(TransportTimeoutError):
             await told(a2e)
 

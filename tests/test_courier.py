@@ -41,7 +41,9 @@ def to(place: str) -> Any:
 
 
 async def balance(_request: web.Request) -> web.StreamResponse:
-    return web.json_response({"code": 0, "data": {"coins": 1}})
+    answer = web.json_response({"code": 0, "data": {"coins": 1}})
+    answer.enable_compression(web.ContentCoding.gzip)
+    return answer
 
 
 # -- what is shown to other hosts --------------------------------------------------------------------------
