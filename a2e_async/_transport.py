@@ -170,8 +170,9 @@ class Transport:
             if not isinstance(outcome, A2EError):
                 return outcome
             failure = outcome
-        error, body = self._settle(endpoint, body, began, failure), None  # no traceback is to show what was sent
-        raise error from failure.__cause__
+        cause, failure = failure.__cause__, self._settle(endpoint, body, began, failure)
+        body = None  # no traceback is to show what was sent
+        raise failure from cause
 
     async def _repeat(
         self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None, failure: A2EError

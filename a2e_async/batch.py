@@ -207,10 +207,10 @@ class Batch(Generic[TaskT]):
         while found := await self._journal.unfinished(last):
             for entry in found:
                 try:
-                    request = thaw(self._kind.start.request, entry.request)
+                    item = Item(entry.id, entry.key, thaw(self._kind.start.request, entry.request))
                 except RequestError as error:
-                    request = error
-                yield Item(entry.id, entry.key, request)
+                    item = Item(entry.id, entry.key, error)
+                yield item
             last = found[-1].id
 
     async def _run(self, source: AsyncGenerator[Item]) -> AsyncGenerator[Outcome[TaskT]]:
