@@ -63,8 +63,8 @@ ALLOWED = {
     "_submit": "_deadline _budget _reconcile journal tasks groups.account _limits _endpoint _wire errors",
     "_course": "_deadline _submit _budget _frozen journal jobs outcomes watcher files tasks _endpoint _wire config "
     "errors",
-    "batch": "_secret _surely _parting _course _durations _submit _budget _reconcile _frozen journal jobs outcomes files "
-    "tasks _endpoint config errors",
+    "batch": "_secret _surely _parting _course _durations _submit _budget _reconcile _frozen journal jobs outcomes "
+    "files tasks _endpoint config errors",
     "session": "_* batch config errors files groups.* job poller tasks watcher",
     "": "_version errors config tasks groups.* outcomes watcher job webhooks batch session",
     "sandbox": "sandbox.*",
