@@ -15,6 +15,7 @@ from a2e_async.errors import JournalError
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+Connect = Callable[[str], sqlite3.Connection]
 _Item = tuple[Work[Any], asyncio.Future[Any] | None]
 _Told = tuple[asyncio.Future[Any], Any]
 
@@ -41,17 +42,20 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._place = Path(os.path.realpath(path))
+        self._place = ""
         self._file: tuple[int, int] | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    async def open(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Start the thread, which makes the connection first; raises what that raises."""
+    async def open(self, connect: Connect, leave: Callable[[], None]) -> None:
+        """Start the thread, which connects first, to where the path leads now, and leaves last.
+
+        Raises what connecting raises.
+        """
         ready: asyncio.Future[None] = self._loop.create_future()
         # A daemon: whoever forgets to close this must not find the interpreter hanging at its end.
-        self._thread = threading.Thread(target=self._run, args=(connect, ready), name="a2e-journal", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(connect, leave, ready), name="a2e-journal", daemon=True)
         self._thread.start()
         await ready
 
@@ -78,9 +82,16 @@ class Writer:
         """Have work done of which nobody waits to hear."""
         self._queue.put((work, None))
 
-    def _run(self, connect: Callable[[], sqlite3.Connection], ready: asyncio.Future[None]) -> None:
+    def _run(self, connect: Connect, leave: Callable[[], None], ready: asyncio.Future[None]) -> None:
         try:
-            db = connect()
+            self._serve(connect, ready)
+        finally:
+            leave()
+
+    def _serve(self, connect: Connect, ready: asyncio.Future[None]) -> None:
+        try:
+            self._place = os.path.realpath(self._path)
+            db = connect(self._place)
             self._file = self._identity()
         except sqlite3.Error as error:
             return self._tell([(ready, complaint(self._path, error))])
@@ -128,7 +139,7 @@ class Writer:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = self._place.stat()
+            found = Path(self._place).stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
@@ -25,9 +25,12 @@ from a2e_async._sniff import HEAD, media_problem, media_type
 from a2e_async._surely import opened, surely
 from a2e_async._transport import Pool, Transport, hide
 from a2e_async._wire import ById, url_problem
-from a2e_async.errors import APIError, RequestError
+from a2e_async.errors import A2EError, APIError, RequestError, TransportError
 from a2e_async.groups.account import Account, UploadRequest
 from a2e_async.tasks import Task, kind_of
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # The default bucket keeps uploads for three days (contract 1.5); a URL is handed out again for one.
 REUSE = 86_400.0
@@ -140,15 +143,15 @@ class Files:
         while True:
             try:
                 async with body.in_time(), request(allow_redirects=False) as response:
-                    if response.status < 300:
-                        return
-                    text = (await response.content.read(400)).decode("utf-8", "replace")
-                    text = f"the storage refused {local.path.name}: {text}"
-                    raise APIError(text, http_status=response.status, endpoint=LABEL)
+                    failure = await _refusal(response, local.path.name)
             except pool.errors as error:
-                pause = next(pauses, None)
-                if pause is None:
-                    raise self._transport.translate(LABEL, error) from hide(error)
+                failure = self._transport.translate(LABEL, error)
+                failure.__cause__ = hide(error)
+            if failure is None:
+                return
+            pause = next(pauses, None) if isinstance(failure, TransportError) else None
+            if pause is None:
+                raise failure
             await asyncio.sleep(pause)
 
     async def save(
@@ -172,6 +175,11 @@ class Files:
         target = _target(Path(to), source, url)
         await anyio.to_thread.run_sync(_make, target.parent)
         part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
+        target = Path(to)
+        if await anyio.Path(target).is_dir():
+            target /= _name(source, url)
+        await anyio.Path(target.parent).mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         pool = self._transport.pool()
         courier = Courier(GET, self._transport.config.base_url, gave=source if isinstance(source, str) else "")
         try:
@@ -210,6 +218,18 @@ def _inspect(path: Path, accept: tuple[str, ...], field: str) -> LocalFile:
     return LocalFile(path, size, media_type(head), digest)
 
 
+async def _refusal(response: "aiohttp.ClientResponse", name: str) -> A2EError | None:
+    # A store answers an upload without a page: what sends one stands on the way, and has kept nothing.
+    page = response.status < 300 and response.content_type == "text/html"
+    if response.status < 300 and not page:
+        return None
+    if page or response.status == 429 or response.status >= 500:
+        text = f"{name} was not taken: HTTP {response.status}, {response.content_type}."
+        return TransportError(text, endpoint=LABEL)
+    text = (await response.content.read(400)).decode("utf-8", "replace")
+    return APIError(f"the storage refused {name}: {text}", http_status=response.status, endpoint=LABEL)
+
+
 def result_url(source: Task | str) -> str:
     """Return the URL to download from; raise RequestError for a task without a result."""
     url = source if isinstance(source, str) else source.result_url or ""
@@ -220,9 +240,7 @@ def result_url(source: Task | str) -> str:
     return url
 
 
-def _target(to: Path, source: Task | str, url: str) -> Path:
-    if not to.is_dir():
-        return to
+def _name(source: Task | str, url: str) -> str:
     # A name that a server gave must not choose a directory of its own.
     name = PurePosixPath(urlsplit(url).path)
     stem = name.stem if isinstance(source, str) else source.id
@@ -235,3 +253,6 @@ def _make(folder: Path) -> None:
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(0o700, exist_ok=True)
+    safe = "".join(char if char.isalnum() or char in "-_" else "_" for char in stem) or "result"
+    suffix = name.suffix if name.suffix[1:].isalnum() else ""
+    return f"{safe}{suffix}"

@@ -191,7 +191,9 @@ def _members(text: str, fields: Fields) -> dict[str, object]:
     try:
         msgspec.json.decode(text)  # json takes NaN and halves of surrogate pairs
         data = json.loads(text, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise RequestError("JSON is nested too deeply.") from None
+    except ValueError as error:
         raise RequestError(f"{error}.") from None
     if not isinstance(data, dict):
         raise RequestError("is no JSON object.")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -112,8 +113,6 @@ class Journal:
 
     def __init__(self, path: Path, writer: Writer) -> None:
         self.path = path
-        # One file has one lock, by whichever name it is opened.
-        self._place = os.path.realpath(path)
         self._writer = writer
         self._lock: sqlite3.Connection | None = None
         self._batch = 0
@@ -130,7 +129,8 @@ class Journal:
         place = Path(path)
         journal = cls(place, Writer(place))
         try:
-            await journal._writer.open(lambda: journal._connect(kind, name, account, rekey=rekey))
+            connect = partial(journal._connect, kind, name, account, rekey=rekey)
+            await journal._writer.open(connect, journal._leave)
         except BaseException:
             await journal.aclose()
             raise
@@ -140,12 +140,7 @@ class Journal:
         """Write what is still to be written, and let others have the batch."""
         if self._lock is not None:
             self._writer.later(lambda db: db.execute("UPDATE batches SET holder = '' WHERE id = ?", (self._batch,)))
-        try:
-            await self._writer.aclose()
-        finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+        await self._writer.aclose()
 
     async def find(self, key: str) -> Entry | None:
         """Return what is known of a job."""
@@ -224,12 +219,12 @@ class Journal:
         sql = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?"
         await self._writer.do(lambda db: db.execute(sql, (*values.values(), job)))
 
-    def _connect(self, kind: str, name: str, account: str, *, rekey: bool) -> sqlite3.Connection:
+    def _connect(self, kind: str, name: str, account: str, place: str, *, rekey: bool) -> sqlite3.Connection:
         # Inputs and results are nobody else's business. What is there already must not be opened on the side: closing
         # it would drop the locks that other batches of this process hold on it, and with them their notes.
         with suppress(FileExistsError):
-            os.close(os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        db = sqlite3.connect(self._place, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+            os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        db = sqlite3.connect(place, timeout=_BUSY, isolation_level=None, check_same_thread=False)
         try:
             check(self.path, db, fresh=True)
             db.execute("PRAGMA journal_mode = WAL")
@@ -239,7 +234,7 @@ class Journal:
                 for statement in _SCHEMA:
                     db.execute(statement)
             self._batch, holder = self._enrol(db, kind, name, account, rekey=rekey)
-            self._lock = self._locked(kind, name, holder)
+            self._lock = self._locked(kind, name, holder, place)
             me = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
             db.execute("UPDATE batches SET holder = ? WHERE id = ?", (me, self._batch))
             # Whoever was sending these has ended: what they did can only become visible from now on.
@@ -269,8 +264,14 @@ class Journal:
             )
         return int(number), str(holder)
 
-    def _locked(self, kind: str, name: str, holder: str) -> sqlite3.Connection:
-        lock = seize(_lock_of(self._place, self._batch))
+    def _leave(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _locked(self, kind: str, name: str, holder: str, place: str) -> sqlite3.Connection:
+        # One file has one lock, by whichever name it is opened.
+        lock = seize(_lock_of(place, self._batch))
         if lock is None:
             batch = f"the {kind} batch {name!r}" if name else f"its {kind} batch"
             raise JournalError(

@@ -52,8 +52,8 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def sandbox() -> AsyncIterator[Server]:
-    command = (*A2E, "sandbox", "--port", "0", "--clock", "scaled:20", "--coins", "1000000")
+async def served(command: tuple[str, ...]) -> AsyncIterator[str]:
+    """Run a sandbox in a process of its own, and tell its URL."""
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -64,13 +64,24 @@ async def sandbox() -> AsyncIterator[Server]:
             line = await process.stdout.readline()
             assert line, text
             text += line.decode()
-        drain = asyncio.create_task(process.stdout.read())
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as http:
-            yield Server(http, found[0])
+        drain = asyncio.create_task(_drain(process.stdout))
+        yield found[0]
         drain.cancel()
     finally:
         process.terminate()
         await process.wait()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(1 << 16):
+        pass
+
+
+@contextlib.asynccontextmanager
+async def sandbox() -> AsyncIterator[Server]:
+    command = (*A2E, "sandbox", "--port", "0", "--clock", "scaled:20", "--coins", "1000000")
+    async with served(command) as url, aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as http:
+        yield Server(http, url)
 
 
 class Client:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 
 from a2e_async.sandbox import Sandbox, sandbox_thread
+from tests import blocking
 
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("unhurried", deadline=None)
@@ -12,11 +13,18 @@ settings.load_profile("unhurried")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", action="store_true", help="renew the pictures in docs/pages/img")
+    parser.addoption("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="loop of asynchronous tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_blocks() -> Iterator[None]:
+    with blocking.watched():
+        yield
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": request.config.getoption("--loop") == "uvloop"}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from errno import ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -17,6 +18,7 @@ from a2e_async import (
     DecodeError,
     NotFoundError,
     RequestError,
+    RetryPolicy,
     TransportError,
 )
 from a2e_async._download import CHUNK
@@ -73,6 +75,32 @@ async def test_a_broken_upload_is_sent_again_in_full() -> None:
         url = await s.a2e.files.upload(CLIP)
         assert s.sent("PUT", "")[-1] == 200
         assert url
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("status", method="PUT", status=503, first=2),
+        Rule("status", method="PUT", status=429, first=2),
+        Rule("html", method="PUT", first=2),
+    ],
+    ids=["busy", "too many", "a page"],
+)
+async def test_an_upload_that_something_on_the_way_answers_is_sent_again(tmp_path: Path, rule: Rule) -> None:
+    async with scene() as s:
+        s.account.fault(msgspec.structs.replace(rule))
+        url = await s.a2e.files.upload(FACE)
+        saved = await s.a2e.files.save(url, tmp_path / "copy.jpg")
+        assert saved.read_bytes() == FACE.read_bytes()
+        assert len(s.sent("PUT", "")) == 3
+
+
+async def test_an_upload_that_is_never_taken_is_told() -> None:
+    async with scene() as s:
+        s.account.fault(Rule("html", method="PUT"))
+        with pytest.raises(TransportError, match=r"face\.jpg.*text/html"):
+            await s.a2e.files.upload(FACE)
+        assert len(s.sent("PUT", "")) == RetryPolicy().attempts
 
 
 async def test_an_upload_that_the_storage_refuses() -> None:

@@ -233,7 +233,7 @@ def test_a_quote_that_stays_open_makes_no_job(file):
         ('{"anchor_id": "1", "key": []}', "key: is a text or a whole number.", "key"),
         ('{"anchor_id": "\\ud800"}', "Input data was truncated.", ""),
         ('{"resolution": NaN}', "JSON is malformed", ""),
-        ("[" * 100_000, "maximum recursion depth", ""),
+        ("[" * 100_000, "JSON is nested too deeply.", ""),
         ('{"resolution": 1' + "0" * 5000 + "}", "Integer value out of range", ""),
     ],
 )

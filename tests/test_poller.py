@@ -6,7 +6,9 @@ import time
 import weakref
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import pytest
 
 from a2e_async import (
@@ -26,6 +28,7 @@ from a2e_async import (
 from a2e_async._durations import durations_of
 from a2e_async._wire import ByIds, PageQuery
 from a2e_async.errors import A2EError
+from a2e_async.groups.face_swap import FaceSwapTasks
 from a2e_async.poller import hurry
 from tests.stepping import Service, stepped
 
@@ -180,6 +183,7 @@ def test_a_task_that_no_list_shows_is_read_by_itself() -> None:
         TransportError("reset"),
         RateLimitError("slow down", retry_after=7.0),
         ServerError("busy", http_status=503),
+        APIError("a page of its own", http_status=307),
         DecodeError("HTML"),
         APIError("elsewhere", http_status=307),
         APIError("too slow", http_status=408),
@@ -189,6 +193,25 @@ def test_a_hiccup_ends_no_wait(trouble: A2EError) -> None:
     service = Service()
     service.faults["detail"] = lambda call: trouble if call in {1, 2, 4} else None
     assert stepped(finish(service, ["a"])) == [TaskState.DONE]
+
+
+def test_what_ended_while_the_list_of_the_running_was_made_is_read_with_its_result() -> None:
+    class Slow(Service):
+        async def call(self, endpoint: Any, request: Any) -> Any:
+            answer = await super().call(endpoint, request)
+            if endpoint is FaceSwapTasks.processing:
+                return [self.look(task_id) for task_id in self.born]
+            return msgspec.structs.replace(answer, result_url="https://a2e.test/r.mp4")
+
+    service = Slow()
+    service.faults["details"] = lambda _: APIError("no such route", http_status=404)
+
+    async def main() -> str | None:
+        service.add("a")
+        return (await watch(service, "a")._result()).result_url
+
+    assert stepped(main()) == "https://a2e.test/r.mp4"
+    assert service.calls["processing"] > 0
 
 
 @pytest.mark.parametrize(
