@@ -206,11 +206,12 @@ def test_what_ended_while_the_list_of_the_running_was_made_is_read_with_its_resu
     service = Slow()
     service.faults["details"] = lambda _: APIError("no such route", http_status=404)
 
-    async def main() -> str | None:
-        service.add("a")
-        return (await watch(service, "a")._result()).result_url
+    async def main() -> set[str | None]:
+        ids = [f"task-{number}" for number in range(20)]
+        service.add(*ids)
+        return {task.result_url for task in await asyncio.gather(*(watch(service, i)._result() for i in ids))}
 
-    assert stepped(main()) == "https://a2e.test/r.mp4"
+    assert stepped(main()) == {"https://a2e.test/r.mp4"}
     assert service.calls["processing"] > 0
 
 
