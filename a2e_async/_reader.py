@@ -126,7 +126,7 @@ class Reader(Generic[TaskT]):
 
     async def _by_leaving(self, ids: Sequence[str]) -> None:
         rows = await self._try(self._kind.running, Nothing())
-        # One that ended while the list was made stands there without its result: it is read by itself, as if it had left.
+        # One that ended while the list was made stands there without its result: it is read by itself.
         self._tell_of(ids, rows if isinstance(rows, A2EError) else [task for task in rows if not task.state.final])
 
     async def _by_pages(self, _ids: Sequence[str]) -> None:
