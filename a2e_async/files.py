@@ -172,14 +172,9 @@ class Files:
         service into a private network; OSError where the disk has no room for it.
         """
         url = result_url(source)
-        target = _target(Path(to), source, url)
+        target = await anyio.to_thread.run_sync(_target, Path(to), source, url)
         await anyio.to_thread.run_sync(_make, target.parent)
         part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
-        target = Path(to)
-        if await anyio.Path(target).is_dir():
-            target /= _name(source, url)
-        await anyio.Path(target.parent).mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         pool = self._transport.pool()
         courier = Courier(GET, self._transport.config.base_url, gave=source if isinstance(source, str) else "")
         try:
@@ -240,7 +235,9 @@ def result_url(source: Task | str) -> str:
     return url
 
 
-def _name(source: Task | str, url: str) -> str:
+def _target(to: Path, source: Task | str, url: str) -> Path:
+    if not to.is_dir():
+        return to
     # A name that a server gave must not choose a directory of its own.
     name = PurePosixPath(urlsplit(url).path)
     stem = name.stem if isinstance(source, str) else source.id
@@ -253,6 +250,3 @@ def _make(folder: Path) -> None:
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(0o700, exist_ok=True)
-    safe = "".join(char if char.isalnum() or char in "-_" else "_" for char in stem) or "result"
-    suffix = name.suffix if name.suffix[1:].isalnum() else ""
-    return f"{safe}{suffix}"
