@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from math import inf
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import anyio
+if TYPE_CHECKING:
+    import anyio
 
 T = TypeVar("T")
 
@@ -19,6 +20,8 @@ async def see_out(
 
     After ``seconds`` the work is cancelled too.
     """
+    import anyio  # noqa: PLC0415 - not needed to name kinds of tasks, which brings this module
+
     giving_up = asyncio.get_running_loop().call_later(seconds, work.cancel) if seconds < inf else None
     # A cancelled scope of anyio's would cancel again at each turn of the loop.
     with anyio.CancelScope(shield=True):
@@ -55,8 +58,10 @@ async def surely(work: Coroutine[Any, Any, T], seconds: float = inf) -> T:
 @asynccontextmanager
 async def opened(
     path: Path, mode: Literal["rb", "wb", "ab"], opener: Callable[[str, int], int] | None = None
-) -> AsyncGenerator[anyio.AsyncFile[bytes]]:
+) -> AsyncGenerator["anyio.AsyncFile[bytes]"]:
     """Have a file open for a while. When this is left, no thread opens it, writes to it or closes it any more."""
+    import anyio  # noqa: PLC0415 - as above
+
     opening = asyncio.ensure_future(anyio.open_file(path, mode, opener=opener))
     try:
         await outlast(opening)
