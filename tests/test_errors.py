@@ -21,9 +21,12 @@ from a2e_async.errors import (
     NotFoundError,
     PermissionDeniedError,
     ProvisionalEndpointWarning,
+    QueueTimeoutError,
     RateLimitError,
     RequestError,
+    RunTimeoutError,
     ServerError,
+    StallTimeoutError,
     SubmissionUncertainError,
     TaskError,
     TaskFailedError,
@@ -59,6 +62,7 @@ EVERY: list[A2EError] = [
     BudgetExceededError("m", endpoint=WHERE),
     JournalError("m", endpoint=WHERE),
     *(kind("m", **TASK) for kind in (TaskError, TaskFailedError, TaskTimeoutError)),
+    *(kind("m", **TASK) for kind in (QueueTimeoutError, RunTimeoutError, StallTimeoutError)),
 ]
 
 
