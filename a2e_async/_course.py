@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +16,7 @@ import anyio
 import msgspec
 
 from a2e_async._budget import Budget
-from a2e_async._deadline import DOWNLOADING, in_time
+from a2e_async._deadline import Clock, in_time
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import freeze
 from a2e_async._submit import Draft, Started, Submitter, uncertain
@@ -37,14 +39,13 @@ from a2e_async.jobs import Item
 from a2e_async.journal import Entry, Journal, Phase
 from a2e_async.outcomes import Outcome
 from a2e_async.tasks import Task, TaskKind, TaskState
-from a2e_async.watcher import TaskWatcher, failure
+from a2e_async.watcher import TaskWatcher, failure, unsaved
 
 TaskT = TypeVar("TaskT", bound=Task)
 
 # All further jobs would meet the same.
 _HOPELESS = (AuthenticationError, PermissionDeniedError, InsufficientCoinsError, BatchStoppedError)
 _LONGEST = 200
-_MOMENT = 1e-3
 
 
 class _Track(msgspec.Struct, Generic[TaskT]):
@@ -73,13 +74,14 @@ class Course(Generic[TaskT]):
         journal: Journal | None,
         files: Files,
         out: str | None,
+        transfers: asyncio.Semaphore,
         deadline: float | None,
         limits: WaitLimits | None,
         policy: PollPolicy,
         retry: Collection[TaskState],
     ) -> None:
         self._agent, self._kind, self._submitter, self._budget = agent, kind, submitter, budget
-        self._journal, self._files, self._out = journal, files, out
+        self._journal, self._files, self._out, self._transfers = journal, files, out, transfers
         self._deadline, self._limits, self._policy, self._retry = deadline, limits, policy, retry
         self._turns: dict[str, asyncio.Event] = {}
         self.running: dict[str, Started[TaskT]] = {}
@@ -125,17 +127,16 @@ class Course(Generic[TaskT]):
             raise item.request
         draft = self._draft(item, item.request)
         track.key = draft.key
-        end = None if self._deadline is None else asyncio.get_running_loop().time() + self._deadline
+        clock = Clock(self._deadline)
         async with self._turn(draft.key):
             entry = await self._journal.find(draft.key) if self._journal else None
             track.job = entry.id if entry else 0
             if entry is None or not self._recall(entry, draft, track):
-                track.started = started = await self._start(entry, draft, end)
+                track.started = started = await self._start(entry, draft, clock)
                 track.job, track.at, track.twins = started.job, started.at, started.twins
-                await self._watch(track, started, end)
+                await self._watch(track, started, clock)
             if self._out and track.task is not None and track.state is TaskState.DONE:
-                async with in_time(end, DOWNLOADING, "GET result"):
-                    await self._save(track, track.task, self._out)
+                await self._save(track, track.task, self._out, clock)
 
     def _draft(self, item: Item, request: Request) -> Draft:
         frozen = freeze(request) if self._journal else b""
@@ -204,20 +205,27 @@ class Course(Generic[TaskT]):
                 pass
         return None
 
-    async def _start(self, entry: Entry | None, draft: Draft, end: float | None) -> Started[TaskT]:
+    async def _start(self, entry: Entry | None, draft: Draft, clock: Clock) -> Started[TaskT]:
         if entry is not None and entry.phase == Phase.SENT:
             paid = entry.price if entry.coins is None else entry.coins
             return Started(entry.task_id, entry.id, paid, entry.intended, entry.twins)
         if entry is not None and entry.phase == Phase.SENDING:
-            started = await self._submitter.resolve(entry, end)
+            clock.go_on()
+            started = await self._submitter.resolve(entry, clock)
             if started is not None:
                 return started
-        return await self._submitter.submit(draft, end)
+        return await self._submitter.submit(draft, clock)
 
-    async def _watch(self, track: _Track[TaskT], started: Started[TaskT], end: float | None) -> None:
-        left = None if end is None else max(end - asyncio.get_running_loop().time(), _MOMENT)
+    async def _watch(self, track: _Track[TaskT], started: Started[TaskT], clock: Clock) -> None:
+        clock.go_on()
         watcher = TaskWatcher(
-            self._agent, self._kind, started.task, deadline=left, policy=self._policy, limits=self._limits
+            self._agent,
+            self._kind,
+            started.task,
+            deadline=self._deadline,
+            policy=self._policy,
+            limits=self._limits,
+            until=clock.end,
         )
         self.running[watcher.task_id] = started
         track.coins = started.paid
@@ -240,12 +248,16 @@ class Course(Generic[TaskT]):
         if failed:
             raise failure(self._kind, task)
 
-    async def _save(self, track: _Track[TaskT], task: TaskT, out: str) -> None:
+    async def _save(self, track: _Track[TaskT], task: TaskT, out: str, clock: Clock) -> None:
         if UNSAFE.search(task.id):
             raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.detail.label)
         target = Path(out.format(key=track.key, id=task.id))
         if not (track.known and await anyio.Path(target).exists()):
-            await self._files.save(task, target)
+            clock.pause()
+            async with self._transfers:
+                clock.go_on()
+                async with in_time(clock.end, partial(unsaved, task, self._deadline or inf)):
+                    await self._files.save(task, target)
             if self._journal:
                 await self._journal.saved(track.job, str(target))
         track.path = target

@@ -37,10 +37,11 @@ G = TypeVar("G", bound="Group")
 
 
 class Permit(msgspec.Struct):
-    """Until when a request may leave, on the loop's clock, and whether one did: a paid one is not cut short then."""
+    """Until when a request may leave. Times are the loop's."""
 
     until: float = inf
-    used: bool = False
+    left: float = 0.0
+    """When it left, 0 while none is under way: a paid one is not cut short, as nobody would know what it came to."""
 
 
 class Caller(Protocol):

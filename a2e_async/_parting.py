@@ -9,13 +9,15 @@ import anyio
 from a2e_async._endpoint import Caller
 from a2e_async._wire import ById
 from a2e_async.errors import A2EError, RequestError
-from a2e_async.tasks import Task, TaskKind, TaskState, kind_of, log
+from a2e_async.tasks import TaskKind, TaskState, log
 
 OnCancel = Literal["detach", "remove"]
 """``detach`` leaves tasks alone; ``remove`` takes back those that are still queued, which the service refunds."""
 
 PARTING = 5.0
 """Seconds that whoever is cancelled may still take to remove what is queued."""
+FAREWELL = 2.0
+"""Seconds that a paid request under way is given to be answered, so that its task is known."""
 _AT_ONCE = 8
 
 
@@ -37,35 +39,37 @@ async def take_back(
 
     Cancelling this may leave unknown what was removed.
     """
-    rest = iter(ids)
+    left = dict.fromkeys(ids)
+    rest = iter(tuple(left))
 
     async def work() -> None:
         for task_id in rest:
-            if await _remove(caller, kind, task_id):
+            reason = await _remove(caller, kind, task_id)
+            del left[task_id]
+            if reason:
+                log.info("Left %s %s: %s.", kind.name, task_id, reason)
+            else:
                 log.info("Took back %s %s, which was still queued.", kind.name, task_id)
                 await gone(task_id)
-            else:
-                log.info("Left %s %s, which is not queued any more.", kind.name, task_id)
 
-    with anyio.move_on_after(seconds):
-        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-
-
-def leave(tasks: Iterable[Task]) -> None:
-    """Log the tasks that nobody waits for any more."""
-    for task in tasks:
-        log.info("Left %s %s, which goes on at the service.", kind_of(task).name, task.id)
+    try:
+        with anyio.move_on_after(seconds):
+            await asyncio.gather(*(work() for _ in range(min(_AT_ONCE, len(left)))))
+    finally:
+        for task_id in left:
+            log.info("Left %s %s: the service did not answer in time.", kind.name, task_id)
 
 
-async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> bool:
+async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> str:
+    """Return why it was not removed."""
     if kind.remove is None:
-        return False
+        return "its kind cannot be taken back"
     try:
         # One that has ended would lose its result, and not be refunded.
         task = await caller.call(kind.detail, ById(id=task_id))
         if task.state is not TaskState.QUEUED:
-            return False
+            return f"it is {task.state}"
         await caller.call(kind.remove, ById(id=task_id))
-    except A2EError:
-        return False
-    return True
+    except A2EError as error:
+        return f"it could not be taken back ({error})"
+    return ""

@@ -28,6 +28,8 @@ KEPT = 86_400.0
 _UNREAD = "unread"
 GIVE_UP = 600.0
 """Seconds for which the lists may be unreadable."""
+ASLEEP = 300.0
+"""Seconds between two failures that no try takes: the machine slept, and nobody knows what worked meanwhile."""
 
 
 class UnprovableError(Exception):
@@ -83,6 +85,7 @@ class Reconciler(Generic[TaskT]):
         self._first: str | None = _UNREAD
         self._renamed = False
         self._failing: float | None = None
+        self._failed = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def saw(self, task: Task, tag: str | None) -> None:
@@ -179,7 +182,8 @@ class Reconciler(Generic[TaskT]):
         except (A2EError, UnprovableError) as error:
             if isinstance(error, A2EError) and not passing(error):
                 raise
-            self._failing = self._failing or began
+            self._failing = began if began - self._failed > ASLEEP else self._failing or began
+            self._failed = began
             self._despair(due.values(), began, error)
         else:
             self._failing = None

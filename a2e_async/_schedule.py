@@ -26,10 +26,12 @@ NET = 4
 class Watch(Generic[TaskT]):
     """One party's interest in one task; it outlives its single waits. Times are the loop's, in seconds."""
 
-    __slots__ = ("born", "due", "every", "final_only", "future", "is_news", "seen", "task_id", "until")
+    __slots__ = ("born", "due", "every", "final_only", "future", "grace", "is_news", "seen", "task_id", "until")
 
     def __init__(self, task_id: str, *, born: float, seen: float, until: float, every: float | None) -> None:
         self.task_id, self.born, self.until, self.every = task_id, born, until, every
+        self.grace = 0.0
+        """When a wait whose time ran out unobserved is given up without its last look; 0 as long as it did not."""
         self.seen = seen
         """When it was last seen unfinished; 0 if it was not: then it is read at once."""
         self.is_news: Callable[[TaskT, bool], bool] | None = None
@@ -129,7 +131,10 @@ class Schedule(Generic[TaskT]):
 
     def plan(self, watch: Watch[TaskT], base: float, now: float) -> float:
         """Return when to read a task again that was last read in the round of ``base``."""
-        pause = watch.every or self._pause(watch, max(base - watch.born, 0.0), now)
+        if watch.grace:
+            pause = self._policy.shortest
+        else:
+            pause = watch.every or self._pause(watch, max(base - watch.born, 0.0), now)
         grid = min(pause, self._policy.shortest)
         phase = self._phase * grid
         # Counted from when the round began: however long it took, the next one keeps to the grid.

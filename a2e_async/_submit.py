@@ -4,17 +4,18 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from a2e_async._budget import Budget, Hold
-from a2e_async._deadline import NOTHING, in_time
+from a2e_async._deadline import UPLOADING, Clock, in_time, overdue
 from a2e_async._endpoint import Agent, Permit
 from a2e_async._limits import Pace
-from a2e_async._reconcile import GIVE_UP, Reconciler, UnprovableError, new_tag
-from a2e_async._wire import Request, encode
+from a2e_async._reconcile import ASLEEP, GIVE_UP, Reconciler, UnprovableError, new_tag
+from a2e_async._wire import Request, encode, has_files
 from a2e_async.errors import (
     A2EError,
     APIError,
@@ -73,15 +74,16 @@ class Submitter(Generic[TaskT]):
         *,
         journal: Journal | None,
         slots: int,
+        transfers: asyncio.Semaphore,
         rate: float | None,
         pause: float,
     ) -> None:
         self._agent, self._kind, self._journal = agent, kind, journal
         self._budget, self._reconciler = budget, reconciler
-        self._slots = asyncio.Semaphore(slots)
+        self._slots, self._transfers = asyncio.Semaphore(slots), transfers
         self._pace = Pace(rate) if rate else None
         self._quotes = True
-        self._busy = 0
+        self._permits: dict[int, Permit] = {}
         self._idle = asyncio.Event()
         self.stopped: A2EError | None = None
         """Why nothing more is submitted."""
@@ -90,6 +92,7 @@ class Submitter(Generic[TaskT]):
         self._pause = pause
         self._reached = False
         self._down: float | None = None
+        self._failed = 0.0
         self.free = asyncio.Event()
         """Cleared while nothing is to be submitted for now."""
         self.free.set()
@@ -103,24 +106,26 @@ class Submitter(Generic[TaskT]):
             self._preparing.pop().reschedule(0.0)
 
     async def finish(self, seconds: float) -> None:
-        """Give requests under way so long to be answered."""
+        """Give requests under way so long to be answered; nothing else is sent."""
+        for permit in self._permits.values():
+            permit.until = -inf
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._busy:
+                while self._permits:
                     self._idle.clear()
                     await self._idle.wait()
 
-    async def submit(self, draft: Draft, end: float | None = None) -> Started[TaskT]:
+    async def submit(self, draft: Draft, clock: Clock) -> Started[TaskT]:
         """Make a job a task. Raises what the start raises, `BudgetExceededError`, `JournalError`.
 
-        Nothing is sent after ``end``, a time of the loop's, and no doubt is looked into; what is under way is not cut.
+        The clock goes while files are uploaded, and from when the request leaves; what is under way is not cut short.
         """
         for _ in range(_TRIES):
-            outcome, hold = await self._until_sent(draft, end)
+            outcome, hold = await self._until_sent(draft, clock)
             if isinstance(outcome, Started):
                 return outcome
             try:
-                started = await self.resolve(outcome, end)
+                started = await self.resolve(outcome, clock)
             finally:
                 self._budget.settle(hold)
             if started is not None:
@@ -131,25 +136,27 @@ class Submitter(Generic[TaskT]):
             retry_safe=True,
         )
 
-    async def _until_sent(self, draft: Draft, end: float | None) -> tuple[Started[TaskT] | Entry, Hold]:
+    async def _until_sent(self, draft: Draft, clock: Clock) -> tuple[Started[TaskT] | Entry, Hold]:
         """Submit, however long the service or the network will not have it: nothing was started by such a try."""
         while True:
             try:
-                sent = await self._once(draft, end)
+                sent = await self._once(draft, clock)
             except (RateLimitError, ServerError, TransportError) as error:
-                if end is not None and asyncio.get_running_loop().time() >= end:
+                if clock.over:
                     raise
-                async with in_time(end, f"{NOTHING} ({error})", self._kind.start.label):
-                    await self._wait_out(error)
+                clock.pause()
+                await self._wait_out(error)
             else:
                 self._reached, self._down = True, None
                 return sent
 
     async def _wait_out(self, error: A2EError) -> None:
+        await self._go()
         pause = max(self._pause, (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0)
-        if not isinstance(error, RateLimitError):
+        if not isinstance(error, RateLimitError) and (not isinstance(error, APIError) or error.retry_after is None):
             now = asyncio.get_running_loop().time()
-            self._down = self._down or now
+            self._down = now if now - self._failed > pause + ASLEEP else self._down or now
+            self._failed = now
             # One that never answered is more likely misspelt than down.
             if not self._reached or now - self._down >= GIVE_UP:
                 self.stop(error)
@@ -158,14 +165,14 @@ class Submitter(Generic[TaskT]):
                 await self._halted.wait()
         await self._go()
 
-    async def resolve(self, entry: Entry, end: float | None = None) -> Started[TaskT] | None:
+    async def resolve(self, entry: Entry, clock: Clock) -> Started[TaskT] | None:
         """Find out what became of a submission; None if it certainly came to nothing."""
         journal, start = self._journal, self._kind.start
         if journal is None:
             raise JournalError("nothing is known of it without a journal.")
         try:
             doubted = entry.doubted or time.time()
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout_at(clock.end):
                 tasks = await self._reconciler.find(entry.tag or "", entry.intended, doubted, entry.anchor)
         except TimeoutError:
             raise uncertain(entry, start.label, "the deadline passed before its task could be looked for") from None
@@ -186,13 +193,11 @@ class Submitter(Generic[TaskT]):
         await journal.adopted(entry.id, first.id, first.coins, twins, lost)
         return Started(first, entry.id, paid, entry.intended, twins)
 
-    async def _once(self, draft: Draft, end: float | None) -> tuple[Started[TaskT] | Entry, Hold]:
+    async def _once(self, draft: Draft, clock: Clock) -> tuple[Started[TaskT] | Entry, Hold]:
         """Submit once; the hold of one in doubt is not settled yet."""
-        async with in_time(end, NOTHING, self._kind.start.label) as limit:
-            return await self._by(draft, limit)
-
-    async def _by(self, draft: Draft, limit: asyncio.Timeout) -> tuple[Started[TaskT] | Entry, Hold]:
-        prepared = await self._prepare(draft.request)
+        prepare = self._upload(draft.request, clock) if has_files(draft.request) else self._prepare(draft.request)
+        prepared = await prepare
+        clock.pause()
         async with self._slots:
             await self._go()
             anchor = await self._reconciler.anchor() if self._journal else None
@@ -201,15 +206,22 @@ class Submitter(Generic[TaskT]):
             hold = await self._reserve(prepared)
             try:
                 await self._go()
-                permit = Permit(limit.when() or inf)
-                limit.reschedule(None)  # from here on what is cut short may have been paid for
-                outcome = await self._send(draft, prepared, hold, anchor, permit)
+                outcome = await self._send(draft, prepared, hold, anchor, clock)
             except BaseException:
                 self._budget.settle(hold)
                 raise
             if isinstance(outcome, Started):
                 self._budget.settle(hold)
             return outcome, hold
+
+    async def _upload(self, request: Request, clock: Clock) -> Request:
+        clock.pause()
+        # With one's turn taken here, no time passes for a job while others use the session's slots.
+        async with self._transfers:
+            await self._go()
+            clock.go_on()
+            async with in_time(clock.end, partial(overdue, UPLOADING, self._kind.start.label)):
+                return await self._prepare(request)
 
     async def _prepare(self, request: Request) -> Request:
         await self._go()
@@ -243,11 +255,11 @@ class Submitter(Generic[TaskT]):
             self._budget.settle(hold)
 
     async def _send(
-        self, draft: Draft, request: Request, hold: Hold, anchor: str | None, permit: Permit
+        self, draft: Draft, request: Request, hold: Hold, anchor: str | None, clock: Clock
     ) -> Started[TaskT] | Entry:
         tag = new_tag() if self._journal and self._kind.tag else None
-        at, job = time.time(), 0
-        self._busy += 1
+        at, job, permit = time.time(), 0, Permit()
+        self._permits[id(permit)] = permit
         try:
             if self._journal:
                 job = await self._journal.intend(draft.key, draft.digest, draft.frozen, tag, hold.price, anchor=anchor)
@@ -255,6 +267,7 @@ class Submitter(Generic[TaskT]):
             try:
                 task = await self._agent.call(self._kind.start, self._tagged(request, tag), permit)
             except SubmissionUncertainError:
+                clock.go_on(permit.left)
                 if self._journal is None:
                     raise
                 return await self._journal.doubted(job)
@@ -262,11 +275,12 @@ class Submitter(Generic[TaskT]):
                 hold.cost = 0.0
                 await self._refused(job, error)
                 raise
+            clock.go_on(permit.left)
             hold.cost, hold.silent = task.coins, task.coins is None
             if self._journal:
                 await self._journal.started(job, task.id, task.coins)
         finally:
-            self._busy -= 1
+            del self._permits[id(permit)]
             self._idle.set()
         self._reconciler.saw(task, tag)
         return Started(task, job, hold.price if hold.cost is None else hold.cost, at)

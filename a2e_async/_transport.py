@@ -6,7 +6,7 @@ import re
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from a2e_async._arriving import texts, whole
+from a2e_async._deadline import permitted
 from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._events import Event
 from a2e_async._limits import Gate
@@ -181,9 +182,10 @@ class Transport:
         end = loop.time() + self.config.retry.patience
         allowed = f"RetryPolicy.patience ({self.config.retry.patience:g} s)"
         if permit is not None:
-            permit.used = False
             end, allowed = min((end, allowed), (permit.until, "the deadline"))
         for wait in waits(self.config.retry):
+            if permit is not None:
+                permit.left = 0.0
             asked = failure.retry_after if isinstance(failure, APIError) else None
             pause = max(wait, asked or 0.0)
             if loop.time() + pause > end:
@@ -207,8 +209,11 @@ class Transport:
 
     async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None) -> R:
         pool = self.pool()
-        entering = pool.gate.enter(self.config.retry.patience)
-        ticket = await (entering if permit is None else _in_time(entering, permit, endpoint.label))
+        patience = self.config.retry.patience
+        if permit is None:
+            ticket = await pool.gate.enter(patience)
+        else:
+            ticket = await permitted(pool.gate, patience, permit, endpoint.label)
         if ticket is None:
             raise _shut(pool, endpoint.label)
         try:
@@ -307,17 +312,6 @@ class Transport:
                 setattr(error, name, found.sub("***", value))
 
 
-async def _in_time(entering: Coroutine[Any, Any, int | None], permit: Permit, label: str) -> int | None:
-    try:
-        async with asyncio.timeout_at(permit.until):
-            ticket = await entering
-    except TimeoutError:
-        text = "the deadline passed before it could be sent: nothing was started."
-        raise TransportTimeoutError(text, endpoint=label, sent=False) from None
-    permit.used = ticket is not None
-    return ticket
-
-
 def _slow_down(pool: Pool, ticket: int, error: APIError) -> None:
     if isinstance(error, RateLimitError) or error.retry_after is not None:
         pool.gate.brake(error.retry_after or 0.0, ticket)
@@ -333,7 +327,7 @@ def _signing(headers: dict[str, str]) -> "aiohttp.ClientMiddlewareType":
 
 
 def _shut(pool: Pool, label: str) -> RateLimitError:
-    text = "not sent, since an earlier request was answered so"
+    text = "not sent, since an earlier answer asked everybody to wait"
     return RateLimitError(text, endpoint=label, retry_after=pool.gate.braked())
 
 

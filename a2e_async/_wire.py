@@ -170,6 +170,12 @@ def media_of(request: Request, name: str) -> list[str | PathLike[str]]:
     return list(cast("list[str]", value)) if isinstance(value, list) else [] if value is None else [value]
 
 
+def has_files(request: Request) -> bool:
+    """Tell whether a request names local files, which have to be uploaded."""
+    names = blueprint(type(request)).media
+    return any(not isinstance(value, str) for name in names for value in media_of(request, name))
+
+
 def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
     """Raise RequestError, naming the wire field, for what the service is known not to take.
 

@@ -13,7 +13,7 @@ from a2e_async._course import Course
 from a2e_async._durations import KEPT, durations_of, took
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import thaw
-from a2e_async._parting import PARTING, OnCancel, checked, take_back
+from a2e_async._parting import FAREWELL, PARTING, OnCancel, checked, take_back
 from a2e_async._reconcile import Reconciler
 from a2e_async._secret import Secret
 from a2e_async._submit import Started, Submitter
@@ -70,7 +70,8 @@ class Batch(Generic[TaskT]):
         self._out = None if out is None else _pattern(fspath(out))
         self._retry = {_again(word) for word in retry}
         self._agent, self._kind, self._files, self._config = agent, kind, files, config
-        self._limits, self._on_cancel = limits, checked(on_cancel)
+        self._limits, self._remove = limits, checked(on_cancel) == "remove"
+        self._farewell = FAREWELL if self._remove else _FAREWELL
         self._path, self._name, self._rekey = journal, name, rekey
         self._max, self._rate, self._deadline = max_in_flight, rate, deadline
         self._max_coins, self._max_failed = max_coins, max_failed
@@ -86,7 +87,7 @@ class Batch(Generic[TaskT]):
 
     def _furnish(self, spent: float) -> None:
         config, limits = self._config, self._config.limits
-        self._budget = Budget(self._max_coins, spent)
+        self._budget, transfers = Budget(self._max_coins, spent), asyncio.Semaphore(limits.transfers)
         reconciler = Reconciler(self._agent, self._kind, config.poll, config.timeout + config.poll.grace)
         self._submitter = Submitter(
             self._agent,
@@ -95,6 +96,7 @@ class Batch(Generic[TaskT]):
             reconciler,
             journal=self._journal,
             slots=limits.submissions,
+            transfers=transfers,
             rate=self._rate,
             pause=config.retry.longest,
         )
@@ -106,6 +108,7 @@ class Batch(Generic[TaskT]):
             journal=self._journal,
             files=self._files,
             out=self._out,
+            transfers=transfers,
             deadline=self._deadline,
             limits=self._limits,
             policy=config.poll,
@@ -288,7 +291,7 @@ class Batch(Generic[TaskT]):
         except Exception:
             # All else is cancelled next, and what is paid for should be known by then.
             self._submitter.free.clear()
-            await self._submitter.finish(_FAREWELL)
+            await self._submitter.finish(self._farewell)
             self._left = dict(self._course.running)
             raise
 
@@ -304,7 +307,7 @@ class Batch(Generic[TaskT]):
     async def _end(self) -> None:
         # At once where there is nothing to end: asyncio may be closing this generator at the end of a loop.
         if self._crew is not None or self._ending.locked() or self._removing:
-            await surely(self._stop(), PARTING + 2 * _FAREWELL)
+            await surely(self._stop(), PARTING + 2 * self._farewell)
 
     async def _stop(self) -> None:
         # Whoever else wants an end waits here: the journal must not be closed while something is still to be noted.
@@ -315,7 +318,7 @@ class Batch(Generic[TaskT]):
                 finally:
                     self._crew = None
                     self._submitter.free.set()
-            if self._left and (self._removing or self._on_cancel == "remove"):
+            if self._left and (self._removing or self._remove):
                 await self._take_back(None if self._removing else PARTING)
 
     async def _dismiss(self, crew: asyncio.Task[None]) -> None:
@@ -324,7 +327,7 @@ class Batch(Generic[TaskT]):
         self._submitter.free.clear()
         try:
             # An answer that is nearly here saves the next run from looking for it.
-            await self._submitter.finish(_FAREWELL)
+            await self._submitter.finish(self._farewell)
         finally:
             self._left = dict(self._course.running)
             crew.cancel()

@@ -250,7 +250,23 @@ class TaskFailedError(TaskError):
 
 
 class TaskTimeoutError(TaskError, TimeoutError):
-    """The deadline passed first; the job itself goes on at the service and can be watched again."""
+    """The deadline passed first; the job itself goes on at the service and can be watched again.
+
+    ``limit`` is what was reached, in seconds: the deadline, or one of the limits on a phase.
+    """
+
+    def __init__(  # noqa: PLR0913 - a task, and how long it was waited for
+        self,
+        message: str,
+        *,
+        task_id: str,
+        task: object = None,
+        endpoint: str = "",
+        spent: Spent = "yes",
+        limit: float = 0.0,
+    ) -> None:
+        super().__init__(message, task_id=task_id, task=task, endpoint=endpoint, spent=spent)
+        self.limit = limit
 
 
 class QueueTimeoutError(TaskTimeoutError):

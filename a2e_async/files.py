@@ -87,7 +87,7 @@ class Files:
 
     def __init__(self, caller: Caller, transport: Transport) -> None:
         self._caller, self._transport = caller, transport
-        self._known: dict[str, tuple[str, float]] = {}
+        self._known: dict[str, tuple[str, float, float]] = {}
 
     async def upload(
         self,
@@ -119,11 +119,12 @@ class Files:
         """Upload an inspected file, unless its content was, and return its public URL."""
         pool = self._transport.pool()
         async with pool.uploads[local.digest]:
-            url, until = self._known.get(local.digest, ("", 0.0))
-            if time.monotonic() >= until:
+            url, until, day = self._known.get(local.digest, ("", 0.0, 0.0))
+            # A clock that stands still while the machine sleeps knows nothing of the day on which the URL expires.
+            if time.monotonic() >= until or time.time() >= day:
                 async with pool.transfers:
                     url = await self._put(pool, local, on_progress)
-                self._known[local.digest] = (url, time.monotonic() + REUSE)
+                self._known[local.digest] = (url, time.monotonic() + REUSE, time.time() + REUSE)
         return url
 
     async def _put(self, pool: Pool, local: LocalFile, progress: Progress | None) -> str:

@@ -24,8 +24,8 @@ GAP = 0.05
 """Seconds between two looks for waits whose time is up, at the least: many that end one by one share a look."""
 SLEPT = 5.0
 """Seconds by which a timer may be late before the machine is taken to have been asleep."""
-LAST_LOOK = 15.0
-"""Seconds that a wait whose time ran out meanwhile has for one more reading."""
+LAST_LOOK = 30.0
+"""Seconds that a wait whose time ran out unobserved has for one more reading: networks come back slowly."""
 
 
 class Poller(Generic[TaskT]):
@@ -56,9 +56,11 @@ class Poller(Generic[TaskT]):
         self._watches[watch.task_id] = (*self._watches.get(watch.task_id, ()), watch)
         self._share()
         now = self.loop.time()
-        self._schedule.put(watch, watch.due or (self._schedule.plan(watch, now, now) if watch.seen else now))
-        if watch.until < self._limit:
-            self._set_limit(watch.until)
+        if watch.until <= now:
+            self._look_once_more(watch, now)
+        else:
+            self._schedule.put(watch, watch.due or (self._schedule.plan(watch, now, now) if watch.seen else now))
+        self._heed(watch)
         if self._task is None:
             self._task = self.loop.create_task(self._run(), name=self._name)
         self._wake()
@@ -109,6 +111,15 @@ class Poller(Generic[TaskT]):
         else:
             self._schedule.calls.at.pop(watch.task_id, None)
 
+    def _look_once_more(self, watch: Watch[TaskT], now: float) -> None:
+        # Nobody looked when its time ran out: what has ended meanwhile must not be called late.
+        watch.grace = now + LAST_LOOK
+        self._schedule.put(watch, now)
+
+    def _heed(self, watch: Watch[TaskT]) -> None:
+        if (end := watch.grace or watch.until) < self._limit:
+            self._set_limit(end)
+
     def _set_limit(self, limit: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -118,16 +129,16 @@ class Poller(Generic[TaskT]):
     def _expire(self) -> None:
         # No timer for each wait: few last that long.
         now = max(self.loop.time(), self._limit)
-        # A machine that slept has not looked for as long: what has ended meanwhile must not be called late.
-        woken = now - self._limit > SLEPT
-        for watch in [watch for watch in chain.from_iterable(self._watches.values()) if watch.until <= now]:
-            if woken:
-                watch.until = now + LAST_LOOK
-                self._schedule.put(watch, now)
+        slept = now - self._limit > SLEPT
+        watches = chain.from_iterable(self._watches.values())
+        for watch in [watch for watch in watches if (watch.grace or watch.until) <= now]:
+            if slept and not watch.grace:
+                self._look_once_more(watch, now)
             else:
                 self._resolve(watch, None)
         self._wake()
-        soonest = min((watch.until for watch in chain.from_iterable(self._watches.values())), default=inf)
+        watches = chain.from_iterable(self._watches.values())
+        soonest = min((watch.grace or watch.until for watch in watches), default=inf)
         self._set_limit(max(soonest, now + GAP))
 
     def _wake(self) -> None:
@@ -192,25 +203,25 @@ class Poller(Generic[TaskT]):
         self._wake()
 
     def _tell(self, watch: Watch[TaskT], result: TaskT | Exception, now: float) -> None:
-        over = False
+        over = late = False
         if isinstance(result, Task):
             watch.seen, news = now, watch.is_news is not None and watch.is_news(result, watch.final_only)
-            over = news and result.state.final
+            over, late = news and result.state.final, watch.grace > 0 and not news
         else:
             news = self._fatal(result, now - watch.born)
             if isinstance(result, APIError):
                 self._free = max(self._free, now + (result.retry_after or 0.0))
         if not over:
             self._schedule.put(watch, self._schedule.plan(watch, self._base, now))
-            if watch.until < self._limit:
-                self._set_limit(watch.until)
-        if news:
-            self._resolve(watch, result)
+            self._heed(watch)
+        if news or late:
+            self._resolve(watch, result if news else None)
 
     def _ended(self, watch: Watch[TaskT], task: TaskT, now: float) -> None:
         if not watch.seen:
             return  # it was over before anybody watched
-        if task.state is TaskState.DONE:
+        # A reading that was long overdue tells when a machine woke up, not when a task ended.
+        if task.state is TaskState.DONE and not watch.grace and self._base - watch.due <= SLEPT:
             self._durations.add(took(task, watch.seen - watch.born, now - watch.born))
         if self._schedule.calls.ended(watch.task_id, now - watch.seen, now):
             for other in chain.from_iterable(self._watches.values()):

@@ -199,7 +199,10 @@ class A2ESession:
         """
         found = Handle.from_json(handle)
         left = None if found.until is None else max(found.until - time.time(), _AT_ONCE)
-        return TaskWatcher(self, KINDS[found.kind], found.id, deadline=left, policy=self.config.poll, seen=found.state)
+        # The earliest time that a loop knows: what has ended is told all the same.
+        passed = _AT_ONCE if left == _AT_ONCE else None
+        kind, policy = KINDS[found.kind], self.config.poll
+        return TaskWatcher(self, kind, found.id, deadline=left, policy=policy, seen=found.state, until=passed)
 
     async def run(self, kind: TaskKind[P, TaskT], *args: P.args, **kwargs: P.kwargs) -> TaskT:
         """Start a task and return it finished. Takes the start endpoint's fields; raises what awaiting it does.
@@ -243,13 +246,13 @@ class A2ESession:
 
         ``journal``: file that lets the batch be taken up again, also after a crash; one file may hold several, told
         apart by ``name``. ``max_in_flight``: jobs between being taken up and their outcome handed over. ``rate``:
-        submissions a second. ``deadline``: seconds for each job, from being taken up to its saved result; ``limits``
-        bound the phases of its task. ``max_coins``: what the whole batch, earlier runs included, may spend.
-        ``max_failed``: share of jobs, 0 to 1, whose failure stops submission. ``out``: where results are saved, with
-        ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED` and `TaskState.UNCERTAIN` ends in the journal to be
-        paid for anew; what moderation refused never is. ``rekey``: the journal is of this account, although its key has
-        changed. ``on_cancel="remove"``: when `Batch.run` is cancelled or left early, what is still queued is taken
-        back, within five seconds.
+        submissions a second. ``deadline``: seconds for each job, from its upload to its saved result; what holds it
+        back, such as ``rate`` or an outage, does not count. ``limits`` bound its task's phases. ``max_coins``: what
+        the whole batch, earlier runs included, may spend. ``max_failed``: share of jobs, 0 to 1, whose failure stops
+        submission. ``out``: where results are saved, with ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED`
+        and `TaskState.UNCERTAIN` ends in the journal to be paid for anew; what moderation refused never is. ``rekey``:
+        the journal is of this account, although its key has changed. ``on_cancel="remove"``: when `Batch.run` is
+        cancelled or left early, what is still queued is taken back, within five seconds.
         """
         from a2e_async.batch import Batch  # noqa: PLC0415 - brings SQLite, which few scripts need
 

@@ -24,11 +24,12 @@ from a2e_async.errors import (
     TaskFailedError,
     TaskTimeoutError,
 )
-from a2e_async.poller import poller_of
-from a2e_async.tasks import Handle, Task, TaskKind, TaskState, made_at
+from a2e_async.poller import GAP, poller_of
+from a2e_async.tasks import Handle, Task, TaskKind, TaskState, kind_of, made_at
 
 TaskT = TypeVar("TaskT", bound=Task)
 
+GOES_ON = " The job goes on at the service"
 _AFTER: dict[type[TaskTimeoutError], str] = {
     TaskTimeoutError: "after",
     QueueTimeoutError: "and not begun after",
@@ -54,7 +55,9 @@ class TaskWatcher(Generic[TaskT]):
     Awaiting raises `TaskFailedError` if the service gave up, `TaskTimeoutError` if ``deadline`` seconds (counted
     from the first wait) went by. Iterating ends with DONE or FAILED and raises only the latter. Cancelling a watcher
     cancels no job and harms no other watcher. ``every`` fixes the seconds between two readings; ``seen`` is a state
-    that was told before. ``limits`` bound single phases: each has its own kind of `TaskTimeoutError`.
+    that was told before. ``limits`` bound single phases: each has its own kind of `TaskTimeoutError`. ``until`` is a
+    time of the loop's, for a deadline that counts from elsewhere. Where time ran out while nobody looked, because the
+    machine slept or nobody waited, the task is read once more first.
     """
 
     __slots__ = (
@@ -85,6 +88,7 @@ class TaskWatcher(Generic[TaskT]):
         policy: PollPolicy | None = None,
         seen: TaskState | None = None,
         limits: WaitLimits | None = None,
+        until: float | None = None,
     ) -> None:
         self._caller, self._kind, self._every = caller, kind, every
         self._policy = policy or PollPolicy()
@@ -99,7 +103,7 @@ class TaskWatcher(Generic[TaskT]):
         self.task_id = task if isinstance(task, str) else task.id
         self._state = seen
         self._top = -1 if seen is None else _ORDER.get(seen, -1)
-        self._end = 0.0
+        self._end = until or 0.0
         self._watch: Watch[TaskT] | None = None
 
     def __repr__(self) -> str:
@@ -133,8 +137,8 @@ class TaskWatcher(Generic[TaskT]):
             try:
                 is_news = self._is_news if self._bounds is None else partial(self._judge, self._bounds, watch)
                 while (task := await poller.enter(watch, is_news)) is None:
-                    self._check(max(poller.loop.time(), watch.until))
-                    watch.until = self._until
+                    self._check(poller.loop.time() + GAP)  # timers may be early by a little
+                    watch.until, watch.grace = self._until, 0.0
             finally:
                 self._watch = watch
                 if poller.leave(watch):
@@ -173,7 +177,10 @@ class TaskWatcher(Generic[TaskT]):
             last = 0.0 if self.task is None else now
             if self._limits is not None and self._bounds is None:
                 self._bounds = Bounds(self._limits, now)
+                if self.task is not None:
+                    self._bounds.see(self.task, now)
             watch = Watch(self.task_id, born=now - age, seen=last, until=self._until, every=self._every)
+        watch.until, watch.grace = self._until, 0.0
         if watch.final_only is not final_only:
             watch.final_only, watch.due = final_only, 0.0
         return watch
@@ -191,24 +198,38 @@ class TaskWatcher(Generic[TaskT]):
         if reached is None:
             return
         error, limit = reached
-        raise timed_out(self._kind, self.task_id, self.task, f"{_AFTER[error]} {limit:g} s", error)
+        raise timed_out(self._kind, self.task_id, self.task, limit, error)
 
 
 def timed_out(
     kind: TaskKind[..., TaskT],
     task_id: str,
     task: TaskT | None,
-    when: str,
+    limit: float,
     error: type[TaskTimeoutError] = TaskTimeoutError,
 ) -> TaskTimeoutError:
     """Say as an error that a task is not waited for any longer."""
     seen = f"still {task.state} ({task.status!r})" if task else "never seen"
     return error(
-        f"{kind.name} {task_id} is {seen} {when}. The job goes on at the service: "
+        f"{kind.name} {task_id} is {seen} {_AFTER[error]} {limit:g} s.{GOES_ON}: "
         f"watch it again with a2e.watch({kind.name.upper()}, {task_id!r}).",
         task_id=task_id,
         task=task,
         endpoint=kind.detail.label,
+        limit=limit,
+    )
+
+
+def unsaved(task: Task, limit: float) -> TaskTimeoutError:
+    """Say as an error that a finished task's result did not arrive in time."""
+    kind = kind_of(task)
+    return TaskTimeoutError(
+        f"{kind.name} {task.id} is {task.state}, but its result was still downloading after {limit:g} s. It stays at "
+        f"the service: save it with a2e.files.save(task, path).",
+        task_id=task.id,
+        task=task,
+        endpoint=kind.detail.label,
+        limit=limit,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from a2e_async import batch, config, errors, outcomes, session, watcher
+from a2e_async import batch, config, errors, job, outcomes, session, watcher
 from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async.files import Files
 from a2e_async.groups import GROUPS, endpoints
@@ -33,6 +33,7 @@ COMMON = (
     Files,
     watcher.TaskWatcher,
     watcher.Transition,
+    job.Job,
     batch.Batch,
     outcomes.Outcome,
     outcomes.BatchStatus,
@@ -41,6 +42,7 @@ COMMON = (
     TaskState,
     TaskKind,
     config.PollPolicy,
+    config.WaitLimits,
     config.RetryPolicy,
     config.Limits,
 )

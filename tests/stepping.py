@@ -58,6 +58,8 @@ class Service:
 
     def __init__(self, duration: Callable[[str], float] = lambda _: 10.0, *, latency: float = 0.0) -> None:
         self.duration, self.latency = duration, latency
+        self.ahead = 0.0
+        """Seconds that passed for the service while the loop's clock stood still."""
         self.born: dict[str, float] = {}
         self.calls: Counter[str] = Counter()
         self.times: list[tuple[float, str]] = []
@@ -65,15 +67,17 @@ class Service:
         self.word: Callable[[str, float], str] = lambda _id, age: "processing" if age > 1 else "initialized"
 
     def add(self, *ids: str) -> None:
-        now = asyncio.get_running_loop().time()
-        self.born |= dict.fromkeys(ids, now)
+        self.born |= dict.fromkeys(ids, self.now())
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time() + self.ahead
 
     def late(self, task_id: str) -> float:
         """Seconds for which a task has been over."""
-        return asyncio.get_running_loop().time() - self.born[task_id] - self.duration(task_id)
+        return self.now() - self.born[task_id] - self.duration(task_id)
 
     def look(self, task_id: str) -> Swap:
-        age = asyncio.get_running_loop().time() - self.born[task_id]
+        age = self.now() - self.born[task_id]
         done = age >= self.duration(task_id)
         return Swap(id=task_id, status="completed" if done else self.word(task_id, age))
 

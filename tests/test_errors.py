@@ -54,15 +54,19 @@ EVERY: list[A2EError] = [
     TransportError("m", endpoint=WHERE, sent=False),
     TransportTimeoutError("m", endpoint=WHERE),
     *(kind("m", **REFUSED) for kind in (APIError, AuthenticationError, PermissionDeniedError, NotFoundError)),
-    *(kind("m", **REFUSED) for kind in (InsufficientCoinsError, ModerationError, ServerError)),
+    *(kind("m", **REFUSED) for kind in (InsufficientCoinsError, ModerationError)),
+    ServerError("m", **REFUSED, retry_after=2.5),
     RateLimitError("m", code=7, trace_id="t-1", endpoint=WHERE, retry_after=2.5),
     DecodeError("m", endpoint=WHERE, excerpt="<html>", spent="unknown"),
     SubmissionUncertainError("m", endpoint=WHERE, request={"name": "n"}, sent_at="2026-01-01T00:00:00Z"),
     BatchStoppedError("m", endpoint=WHERE),
     BudgetExceededError("m", endpoint=WHERE),
     JournalError("m", endpoint=WHERE),
-    *(kind("m", **TASK) for kind in (TaskError, TaskFailedError, TaskTimeoutError)),
-    *(kind("m", **TASK) for kind in (QueueTimeoutError, RunTimeoutError, StallTimeoutError)),
+    *(kind("m", **TASK) for kind in (TaskError, TaskFailedError)),
+    *(
+        kind("m", **TASK, limit=600.0)
+        for kind in (TaskTimeoutError, QueueTimeoutError, RunTimeoutError, StallTimeoutError)
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import time
 from errno import ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
@@ -340,3 +341,15 @@ async def test_a_task_without_a_result(tmp_path: Path) -> None:
         task = await s.a2e.face_swap.tasks.add(**s.swap)
         with pytest.raises(RequestError, match=r"queued and has no result.*watch it"):
             await s.a2e.files.save(task, tmp_path)
+
+
+async def test_an_upload_is_not_used_again_after_a_sleep_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its URL expires, although to a clock that stands still meanwhile no time has passed."""
+    async with scene() as s:
+        await s.a2e.files.upload(FACE)
+        await s.a2e.files.upload(FACE)
+        assert len(s.sent("PUT", "/storage/")) == 1
+        woken = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + 4 * 86_400)
+        monkeypatch.setattr("a2e_async.files.time", woken)
+        await s.a2e.files.upload(FACE)
+        assert len(s.sent("PUT", "/storage/")) == 2

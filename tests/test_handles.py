@@ -65,8 +65,12 @@ def test_a_deadline_runs_on() -> None:
 async def test_a_deadline_that_has_passed_ends_the_wait_at_once() -> None:
     async with scene(clock="stepped") as s:
         task = await s.a2e.face_swap.tasks.add(**s.swap)
-        with pytest.raises(TaskTimeoutError):
-            await s.a2e.take_up(Handle("face_swap", task.id, until=1.0).to_json())
+        written = Handle("face_swap", task.id, until=1.0).to_json()
+        with pytest.raises(TaskTimeoutError, match="still queued"):
+            await s.a2e.take_up(written)
+        assert len(s.sent("GET", task.id)) == 1
+        s.account.advance(3600)
+        assert (await s.a2e.take_up(written)).state is TaskState.DONE
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ async def until_sent(s: Scene, method: str, path: str) -> None:
         await asyncio.sleep(0.005)
 
 
+async def until_hit(rule: Rule) -> None:
+    while not rule.hits:
+        await asyncio.sleep(0.005)
+
+
 def notes(error: BaseException) -> str:
     return "\n".join(getattr(error, "__notes__", []))
 
@@ -57,7 +62,7 @@ async def test_a_url_uploaded_in_a_job_serves_as_an_input() -> None:
 async def test_a_slow_upload_is_cut_and_nothing_is_started() -> None:
     async with scene() as s:
         s.account.fault(Rule("delay", method="PUT", path="/storage/*", seconds=20))
-        with pytest.raises(TransportTimeoutError, match="before anything was started") as caught:
+        with pytest.raises(TransportTimeoutError, match="while uploading: nothing was started") as caught:
             async with s.a2e.job(deadline=0.3) as job:
                 await job.run(FACE_SWAP, **s.swap | {"face_url": SAMPLES / "face.jpg"})
         assert caught.value.spent == "no"
@@ -71,11 +76,24 @@ async def test_nothing_is_sent_once_the_deadline_has_passed() -> None:
         async with s.a2e.job(deadline=0.4) as job:
             with pytest.raises(RateLimitError, match=r"wait 1 s.* longer than the deadline allows"):
                 await job.start(FACE_SWAP, **s.swap)
-            with pytest.raises(TransportTimeoutError, match="nothing was started") as caught:
+            with pytest.raises(TransportTimeoutError, match="while submitting: nothing was started") as caught:
                 await job.start(FACE_SWAP, **s.swap)
-        assert caught.value.spent == "no"
-        assert caught.value.retry_safe
+        assert (caught.value.spent, caught.value.sent, caught.value.retry_safe) == ("no", False, True)
         assert len(s.sent("POST", "/add")) == 1
+
+
+async def test_nothing_is_sent_late_though_nothing_holds_it_back(tmp_path: Path) -> None:
+    async with scene() as s:
+        async with s.a2e.job(deadline=0.05) as job:
+            await asyncio.sleep(0.1)
+            for late in (
+                lambda: job.start(FACE_SWAP, **s.swap),
+                lambda: job.upload(SAMPLES / "face.jpg"),
+                lambda: job.save("https://a/b.mp4", tmp_path),
+            ):
+                with pytest.raises(TransportTimeoutError, match="the deadline passed while"):
+                    await late()
+        assert not s.account.requests
 
 
 async def test_a_paid_request_under_way_is_not_cut_and_its_task_is_named() -> None:
@@ -96,18 +114,26 @@ async def test_a_wait_ends_with_the_deadline() -> None:
             async with s.a2e.job(deadline=0.4) as job:
                 await job.run(FACE_SWAP, **s.swap)
         assert caught.value.task_id == s.account.tasks[0].id
-        with pytest.raises(TaskTimeoutError):
-            job.watch(await s.a2e.face_swap.tasks.detail(id=caught.value.task_id))
+        assert caught.value.limit == 0.4
+        assert "after 0.4 s. The job goes on" in str(caught.value)
+        # Whoever waits again is told how it stands by then.
+        with pytest.raises(TaskTimeoutError, match="still queued"):
+            await job.watch(FACE_SWAP, caught.value.task_id)
+        s.account.advance(600)
+        assert (await job.watch(FACE_SWAP, caught.value.task_id)).state is TaskState.DONE
 
 
 async def test_a_slow_download_is_cut_and_leaves_nothing_behind(tmp_path: Path) -> None:
     async with scene() as s:
         swap = await s.a2e.run(FACE_SWAP, **s.swap)
         s.account.fault(Rule("dribble", path="/results/*", pace=1.0))
-        with pytest.raises(TransportTimeoutError, match="stays at the service") as caught:
+        with pytest.raises(TaskTimeoutError, match=r"is done, but .* downloading after 0\.4 s") as caught:
             async with s.a2e.job(deadline=0.4) as job:
                 await job.save(swap, tmp_path / "out.mp4")
-        assert caught.value.retry_safe
+        assert (caught.value.task_id, caught.value.task, caught.value.spent) == (swap.id, swap, "yes")
+        with pytest.raises(TransportTimeoutError, match="downloading: nothing was saved"):
+            async with s.a2e.job(deadline=0.4) as job:
+                await job.save(swap.result_url or "", tmp_path / "out.mp4")
         assert not list(tmp_path.iterdir())
 
 
@@ -206,6 +232,89 @@ async def test_cancelled_before_anything_left_it_ends_at_once() -> None:
         assert (job.removed, job.left) == ([], [])
 
 
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "*"), ("POST", ADD)])
+async def test_a_second_cancellation_does_not_cut_the_parting(method: str, path: str) -> None:
+    async with scene(clock="stepped") as s:
+        rule = s.account.fault(Rule("delay", method=method, path=path, seconds=0.3))
+        job = s.a2e.job(on_cancel="remove")
+
+        async def block() -> None:
+            async with job:
+                await job.run(FACE_SWAP, **s.swap)
+
+        running = asyncio.ensure_future(block())
+        await until_sent(s, "GET", "userFaceSwapTask") if method == "DELETE" else await until_hit(rule)
+        running.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+        assert len(job.removed) == 1
+        assert s.account.coins == 1000
+
+
+async def test_what_was_answered_429_is_not_sent_again_after_a_cancellation() -> None:
+    async with scene(clock="stepped") as s:
+        rule = s.account.fault(Rule("status", path=ADD, first=1, status=429, seconds=0.3))
+
+        async def block() -> None:
+            async with s.a2e.job() as job:
+                await job.run(FACE_SWAP, **s.swap)
+
+        running = asyncio.ensure_future(block())
+        await until_hit(rule)
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.sleep(0.1)
+        assert len(s.sent("POST", "/add")) == 1
+        assert not s.account.tasks
+
+
+async def test_what_waits_to_be_sent_again_is_not_sent_after_a_cancellation() -> None:
+    async with scene(clock="stepped") as s:
+        s.account.fault(Rule("status", path=ADD, first=2, status=429, retry_after=1))
+
+        async def block() -> None:
+            async with s.a2e.job() as job:
+                await job.run(FACE_SWAP, **s.swap)
+
+        running = asyncio.ensure_future(block())
+        while len(s.sent("POST", "/add")) < 2:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.sleep(1.2)
+        assert len(s.sent("POST", "/add")) == 2
+
+
+async def test_time_that_is_up_takes_back_though_nobody_hears_of_it() -> None:
+    async with scene(clock="stepped") as s:
+        async with s.a2e.job(deadline=0.3, on_cancel="remove") as job:
+            with pytest.raises(TaskTimeoutError):
+                await job.run(FACE_SWAP, **s.swap)
+        assert len(job.removed) == 1
+        assert s.account.coins == 1000
+
+
+async def test_what_was_taken_back_cost_nothing() -> None:
+    async with scene(clock="stepped") as s:
+        with pytest.raises(TaskTimeoutError) as caught:
+            async with s.a2e.job(deadline=0.3, on_cancel="remove") as job:
+                await job.run(FACE_SWAP, **s.swap)
+        assert caught.value.spent == "no"
+        assert job.removed == [caught.value.task_id]
+        assert str(caught.value).endswith("after 0.3 s. It was taken back.")
+
+
+async def test_a_deadline_begins_with_the_block() -> None:
+    async with scene() as s:
+        with pytest.raises(RequestError, match="async with"):
+            await s.a2e.job(deadline=60).run(FACE_SWAP, **s.swap)
+        assert not s.account.tasks
+
+
 async def test_anyio_scopes_do_not_cut_the_parting() -> None:
     async with scene(clock="stepped") as s:
         job = s.a2e.job(on_cancel="remove")
@@ -217,7 +326,8 @@ async def test_anyio_scopes_do_not_cut_the_parting() -> None:
         assert s.account.coins == 1000
 
 
-async def test_the_parting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_parting_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "a2e_async")
     monkeypatch.setattr("a2e_async.job.PARTING", 0.2)
     async with scene(clock="stepped") as s:
         s.account.fault(Rule("delay", method="DELETE", seconds=30))
@@ -225,6 +335,7 @@ async def test_the_parting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         error = await interrupted(s, job)
         assert len(job.left) == 1
         assert job.left[0] in notes(error)
+        assert caplog.messages == [f"Left face_swap {job.left[0]}: the service did not answer in time."]
 
 
 async def test_one_failure_in_a_group_takes_the_others_back() -> None:

@@ -19,6 +19,7 @@ from a2e_async import (
     ServerError,
     SubmissionUncertainError,
     TaskState,
+    TransportError,
 )
 from a2e_async._answer import Page
 from a2e_async._reconcile import GIVE_UP, KEPT, MARGIN, Reconciler, UnprovableError, new_tag
@@ -28,7 +29,7 @@ from a2e_async.journal import read_entries
 from a2e_async.sandbox import Rule
 from a2e_async.sandbox.handlers import face_swap as swaps
 from tests.service import Scene, scene
-from tests.stepping import stepped
+from tests.stepping import SteppingLoop, stepped
 
 ADD = "/api/v1/userFaceSwapTask/add"
 LIST = "/api/v1/userFaceSwapTask/records"
@@ -272,6 +273,26 @@ async def test_a_listing_that_always_fails_proves_nothing(records: Records, sear
         await search.find(new_tag(), began, began)
     assert not caught.value.lasting
     assert GIVE_UP <= clock() - began < GIVE_UP + SETTLE + 60
+
+
+@steps
+async def test_lists_that_nobody_read_while_the_machine_slept_were_not_unreadable(
+    records: Records, search: Reconciler[Swap]
+) -> None:
+    began, tag = clock(), new_tag()
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SteppingLoop)
+    down = began + 3 * 3600 + GIVE_UP / 2
+
+    def fail(_page: int) -> None:
+        if clock() < down:
+            raise TransportError("no network")
+
+    records.before = fail
+    records.add(tag)
+    loop.call_later(GIVE_UP / 2, lambda: setattr(loop, "now", loop.now + 3 * 3600))
+    [task] = await search.find(tag, began, began)
+    assert task.name == tag
     # One that begins to fail only now is waited for anew.
     records.before = lambda _page: None
     assert await search.find(new_tag(), clock(), clock()) == []

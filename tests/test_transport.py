@@ -129,7 +129,7 @@ async def test_an_unpaid_write_is_not_repeated_when_its_answer_is_lost() -> None
 
 
 async def test_a_removal_that_worked_unseen_is_a_success() -> None:
-    async with scene() as s:
+    async with scene("stepped") as s:
         task = await s.a2e.face_swap.tasks.add(**s.swap)
         s.account.fault(Rule("status", method="DELETE", first=1, after=True, status=502))
         await s.a2e.face_swap.tasks.remove(id=task.id)

@@ -50,6 +50,7 @@ def say(arg: ArgumentParser) -> None:
     options.speech(arg)
     arg.add_argument("--rate", type=options.amount, default=1.0, metavar="R", help="speed, 0.5 to 2 (%(default)g)")
     options.out(arg)
+    options.deadline(arg)
     options.as_json(arg)
 
 

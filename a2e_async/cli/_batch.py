@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypedDict
 
+from a2e_async._parting import OnCancel
 from a2e_async.batch import Batch
 from a2e_async.cli._progress import Counts, Pace, progress, span
 from a2e_async.cli._terminal import FAILED, STOPPED, check_writable, complain, number, one_line, say
@@ -23,6 +24,7 @@ class Settings(TypedDict):
     max_in_flight: int
     rate: float | None
     deadline: float | None
+    on_cancel: OnCancel
     max_failed: float | None
     rekey: bool
 
@@ -101,6 +103,8 @@ async def pursue(  # noqa: PLR0913 - a batch, and what to tell of it
             complain(error)
             return STOPPED
         finally:
+            if batch.removed:
+                say(f"a2e: taken back, as still queued: {len(batch.removed)}")
             say(tally.summary())
             if tally.open or not whole:
                 say(go_on)

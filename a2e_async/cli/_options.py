@@ -2,6 +2,7 @@
 
 import math
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 
 
 def as_json(arg: ArgumentParser) -> None:
@@ -32,9 +33,25 @@ def out(arg: ArgumentParser) -> None:
 
 
 def waiting(arg: ArgumentParser) -> None:
-    """Take how long to wait, and --json."""
-    arg.add_argument("--deadline", type=seconds, metavar="S", help="seconds to wait for the result")
+    """Take how long all may take, what becomes of the task after Ctrl-C, and --json."""
+    deadline(arg)
+    on_cancel(arg)
     as_json(arg)
+
+
+def deadline(arg: ArgumentParser) -> None:
+    """Take how long all may take."""
+    arg.add_argument("--deadline", type=seconds, metavar="S", help="seconds for all, from upload to saved result")
+
+
+def on_cancel(arg: ArgumentParser) -> None:
+    """Take what becomes of tasks that nobody waits for any more."""
+    arg.add_argument(
+        "--on-cancel",
+        choices=("detach", "remove"),
+        default="detach",
+        help="after Ctrl-C, leave tasks at the service, or take back what is still queued (%(default)s)",
+    )
 
 
 def batch(arg: ArgumentParser) -> None:
@@ -45,7 +62,18 @@ def batch(arg: ArgumentParser) -> None:
         "--max-in-flight", type=count, default=1000, metavar="N", help="jobs under way at once (%(default)s)"
     )
     arg.add_argument("--rate", type=amount, metavar="R", help="submissions a second at the most")
-    arg.add_argument("--deadline", type=seconds, metavar="S", help="seconds to wait for each task")
+    arg.add_argument("--deadline", type=seconds, metavar="S", help="seconds for each job, from upload to saved result")
+    for phase, what in (("queue", "is queued"), ("run", "runs"), ("stall", "shows no change")):
+        arg.add_argument(
+            f"--{phase}-limit",
+            dest="limits",
+            action="append",
+            type=_limit(phase),
+            default=[],
+            metavar="S",
+            help=f"give up on a task that {what} for so many seconds",
+        )
+    on_cancel(arg)
     arg.add_argument("--max-failed", type=share, metavar="SHARE", help="stop if more than this part, 0 to 1, fails")
     arg.add_argument("--rekey", action="store_true", help="the journal's account is the same with a new key")
     as_json(arg)
@@ -82,6 +110,10 @@ def share(text: str) -> float:
     if value > 1:
         raise ArgumentTypeError(f"{text} is not within 0..1")
     return value
+
+
+def _limit(phase: str) -> Callable[[str], tuple[str, float]]:
+    return lambda text: (phase, seconds(text))
 
 
 def seconds(text: str) -> float:

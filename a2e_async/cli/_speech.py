@@ -1,11 +1,11 @@
 """Speech with a voice that was named, or with the first public one of a language."""
 
-from a2e_async.cli._terminal import if_interrupted, say
+from a2e_async.cli._terminal import say
 from a2e_async.errors import RequestError
 from a2e_async.groups.voices import PublicVoice
 from a2e_async.session import A2ESession
 
-_LOST = "The text may have been spoken. To look: a2e call voices.outputs"
+LOST = "The text may have been spoken. To look: a2e call voices.outputs"
 
 
 async def speak(  # noqa: PLR0913 - what speech takes
@@ -16,8 +16,7 @@ async def speak(  # noqa: PLR0913 - what speech takes
         first = await _first(a2e, language)
         voice = first.id
         say(f"voice {voice} ({first.name})")
-    with if_interrupted(lambda: _LOST):
-        url = await a2e.voices.speak(text=text, tts_id=voice, user_voice_id=user_voice, rate=rate)
+    url = await a2e.voices.speak(text=text, tts_id=voice, user_voice_id=user_voice, rate=rate)
     say(f"speech {url}")
     return url
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
-from a2e_async.errors import A2EError, ConfigError, ModerationError, TaskFailedError, visible
+from a2e_async.errors import ConfigError, visible
 
 FAILED, MISUSED, STOPPED, INTERRUPTED = 1, 2, 3, 130
 
@@ -62,19 +62,6 @@ def if_interrupted(text: Callable[[], str]) -> Generator[None]:
         yield
     except asyncio.CancelledError:
         say(f"a2e: interrupted. {text()}")
-        raise
-
-
-@contextlib.contextmanager
-def resumable(kind: str, ids: Iterable[str]) -> Generator[None]:
-    """Name the command that goes on, if the block is left while tasks of these ids may still be of use."""
-    try:
-        with if_interrupted(lambda: resumption(kind, ids)):
-            yield
-    except (TaskFailedError, ModerationError):
-        raise
-    except (A2EError, OSError) as error:
-        error.add_note(resumption(kind, ids))
         raise
 
 

@@ -1,21 +1,20 @@
 """`a2e animate`."""
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from a2e_async.cli._inputs import media, name_of
-from a2e_async.cli._job import make
+from a2e_async.cli._job import Waiting, make
 from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO, StartImageToVideo
 
 
-async def run(  # noqa: PLR0913 - what a video of a picture takes
+async def run(
     *,
     image: str,
     prompt: str | None,
     seconds: Literal[5, 10, 15, 20],
     out: str,
-    deadline: float | None,
-    as_json: bool,
+    **waiting: Unpack[Waiting],
 ) -> int:
     """Make a video of a picture."""
     request = StartImageToVideo(name=name_of(image), image_url=media(image), prompt=prompt, seconds=seconds)
-    return await make(IMAGE_TO_VIDEO, request, out=out, deadline=deadline, as_json=as_json)
+    return await make(IMAGE_TO_VIDEO, request, out=out, **waiting)

@@ -1,26 +1,25 @@
 """`a2e avatar create`."""
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from a2e_async.cli._inputs import is_picture, media
-from a2e_async.cli._job import cost, followed
+from a2e_async.cli._job import Waiting, at_work, cost, followed
 from a2e_async.cli._terminal import give, say
 from a2e_async.errors import A2EError
 from a2e_async.groups.avatars import AVATAR, Avatar, StartAvatar
 from a2e_async.session import A2ESession
 
 
-async def run(
-    *, source: str, name: str, gender: Literal["female", "male"], deadline: float | None, as_json: bool
-) -> int:
+async def run(*, source: str, name: str, gender: Literal["female", "male"], **waiting: Unpack[Waiting]) -> int:
     """Train an avatar and print its anchor id."""
     given = media(source)
     picture, video = (given, None) if is_picture(source) else (None, given)
     request = StartAvatar(name=name, gender=gender, image_url=picture, video_url=video)
-    async with A2ESession() as a2e, followed(a2e, AVATAR, request, deadline) as task:
+    async with at_work(AVATAR, **waiting) as (a2e, job):
+        task = await followed(job, AVATAR, request)
         anchor = await anchor_of(a2e, task)
     say(f"{task.id} trained{cost(task)}")
-    give({"id": task.id, "anchor_id": anchor, "coins": task.coins} if as_json else anchor)
+    give({"id": task.id, "anchor_id": anchor, "coins": task.coins} if waiting["as_json"] else anchor)
     return 0
 
 

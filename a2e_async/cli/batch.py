@@ -9,6 +9,7 @@ from typing import Unpack
 from a2e_async.cli._batch import Settings, check_place, pursue
 from a2e_async.cli._inputs import kind_named
 from a2e_async.cli._terminal import say
+from a2e_async.config import WaitLimits
 from a2e_async.errors import RequestError
 from a2e_async.jobs import items
 from a2e_async.session import A2ESession
@@ -25,6 +26,7 @@ async def run(  # noqa: PLR0913 - the options of the command
     journal: str | None,
     name: str,
     retry: list[str],
+    limits: list[tuple[str, float]],
     as_json: bool,
     again: str,
     **settings: Unpack[Settings],
@@ -34,7 +36,9 @@ async def run(  # noqa: PLR0913 - the options of the command
     if journal is None and (name or retry or settings["rekey"]):
         raise RequestError("--name, --retry and --rekey are about a journal: name one with --journal.")
     async with A2ESession() as a2e:
-        batch = a2e.batch(chosen, journal=journal, name=name, retry=retry, **settings)
+        batch = a2e.batch(
+            chosen, journal=journal, name=name, retry=retry, limits=WaitLimits(**dict(limits)), **settings
+        )
         check_place(settings["out"])
         await _check(path, chosen)
         if journal is None:

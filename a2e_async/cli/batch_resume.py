@@ -4,20 +4,34 @@ from typing import Unpack
 
 from a2e_async.cli._batch import Settings, check_place, pursue
 from a2e_async.cli._inputs import kind_named
+from a2e_async.config import WaitLimits
 from a2e_async.errors import JournalError
 from a2e_async.journal import Phase, Summary, read_summaries
 from a2e_async.session import A2ESession
 
 
-async def run(
-    *, journal: str, kind: str | None, name: str | None, as_json: bool, again: str, **settings: Unpack[Settings]
+async def run(  # noqa: PLR0913 - the options of the command
+    *,
+    journal: str,
+    kind: str | None,
+    name: str | None,
+    limits: list[tuple[str, float]],
+    as_json: bool,
+    again: str,
+    **settings: Unpack[Settings],
 ) -> int:
     """Take the open jobs of one batch to their ends."""
     if kind is not None:
         kind_named(kind, "--kind")
     found = _choose(journal, kind, name)
     async with A2ESession() as a2e:
-        batch = a2e.batch(kind_named(found.kind, "--kind"), journal=journal, name=found.name, **settings)
+        batch = a2e.batch(
+            kind_named(found.kind, "--kind"),
+            journal=journal,
+            name=found.name,
+            limits=WaitLimits(**dict(limits)),
+            **settings,
+        )
         check_place(settings["out"])
         return await pursue(
             batch,

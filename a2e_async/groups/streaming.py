@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -135,7 +136,8 @@ class Streaming(Group):
             return await asyncio.shield(entering)
         except asyncio.CancelledError as error:
             # Only the answer tells which room is to be left.
-            cancelled = await see_out(entering, LEAVING if permit.used else 0.0, error)
+            permit.until = -inf  # nothing is sent any more
+            cancelled = await see_out(entering, LEAVING if permit.left else 0.0, error)
             if not entering.cancelled() and entering.exception() is None:
                 await surely(self._leave(entering.result().channel))
             raise cancelled from None

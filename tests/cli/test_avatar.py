@@ -102,9 +102,9 @@ def test_lost_answer_is_not_sent_again(a2e, sandbox, words, path):
 def test_deadline_names_the_command_to_go_on_with(a2e, serve):
     with sandbox_thread(clock="stepped") as still:
         serve(still)
-        ran = a2e("avatar", "create", CLIP, *ANN, "--deadline", "0.2")
+        ran = a2e("avatar", "create", CLIP, *ANN, "--deadline", "1")
         assert ran.error.endswith(f"a2e watch avatar {still.account(KEY).tasks[0].id}")
-        ran = a2e("avatar", "say", "Hello", "--anchor", public(a2e), "-o", "out.mp4", "--deadline", "0.2")
+        ran = a2e("avatar", "say", "Hello", "--anchor", public(a2e), "-o", "out.mp4", "--deadline", "1")
         assert ran.error.endswith(f"a2e watch avatar_video {still.account(KEY).tasks[-1].id}")
 
 

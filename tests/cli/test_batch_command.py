@@ -278,6 +278,33 @@ def test_a_deadline_leaves_jobs_that_resume_finishes(a2e, slow, serve, start, tm
     assert last(ended) == "a2e: 3 done; 0 coins, 30 with earlier runs"
 
 
+@pytest.mark.parametrize("phase", ["queue", "stall"])
+def test_a_limit_gives_up_on_what_does_not_move(a2e, slow, serve, tmp_path, phase):
+    serve(slow)
+    write(tmp_path / "jobs.csv", rows(slow, 2))
+    ran = a2e("batch", "jobs.csv", "--journal", "j.sqlite", f"--{phase}-limit", "0.3", "--json")
+    assert ran.code == 1
+    said = {"queue": "not begun after 0.3 s", "stall": "unchanged for 0.3 s"}[phase]
+    assert all(said in row["error"] for row in ran.json)
+    ran = a2e("batch", "resume", "j.sqlite", f"--{phase}-limit", "0.3")
+    assert ran.out.count(said) == 2
+
+
+@posix
+def test_ctrl_c_takes_back_what_is_queued_if_asked_for(start, slow, tmp_path):
+    write(tmp_path / "jobs.csv", rows(slow, 4))
+    words = ("batch", "jobs.csv", "--journal", "j.sqlite", "--on-cancel", "remove")
+    process = start(*words, url=slow.url, cwd=tmp_path)
+    process.until("queued 4")
+    process.interrupt()
+    ran = process.ended()
+    assert ran.code == 130
+    assert "a2e: taken back, as still queued: 4" in ran.err
+    assert slow.account(KEY).coins == 1000
+    again = played(start(*go_on(ran), url=slow.url, cwd=tmp_path), slow.account(KEY))
+    assert (again.code, tasks(slow)) == (0, once(4))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a pipe without a reader is another error there")
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_that_goes_away_stops_it(start, slow, tmp_path, options):

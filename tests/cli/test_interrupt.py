@@ -34,6 +34,32 @@ def test_swap_names_the_command_that_goes_on(start, slow, tmp_path):
     assert (again.code, again.out.split()[:2]) == (0, [task_id, "done"])
 
 
+def test_what_is_queued_is_taken_back_if_asked_for(start, slow, tmp_path):
+    process = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", "--on-cancel", "remove", url=slow.url)
+    task_id = process.until(" queued").split()[0]
+    process.interrupt()
+    ran = process.ended()
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.endswith(f"a2e: interrupted. Taken back, as it was still queued: {task_id}\n")
+    assert not slow.account(KEY).tasks
+    assert slow.account(KEY).coins == 1000
+
+
+def test_before_anything_left_it_says_that_nothing_was_started(start, slow, tmp_path):
+    rule = slow.account(KEY).fault(Rule("delay", method="PUT", path="/storage/*", seconds=60))
+    process = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", url=slow.url)
+    until_hit(rule)
+    process.interrupt()
+    ran = process.ended()
+    assert (ran.code, ran.err) == (130, "a2e: interrupted. Nothing was started.\n")
+
+
+def until_hit(rule):
+    end = time.monotonic() + 30
+    while not rule.hits and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 SWAP, SPEAK = "/api/v1/userFaceSwapTask/add", "/api/v1/video/send_tts"
 
 
@@ -60,16 +86,17 @@ SWAP, SPEAK = "/api/v1/userFaceSwapTask/add", "/api/v1/video/send_tts"
 def test_without_an_answer_it_says_what_may_have_happened(start, slow, tmp_path, words, path, said):
     rule = slow.account(KEY).fault(Rule("delay", path=path, seconds=60))
     process = start(*words, url=slow.url, cwd=tmp_path)
-    end = time.monotonic() + 30
-    while not rule.hits and time.monotonic() < end:
-        time.sleep(0.01)
+    until_hit(rule)
     process.interrupt()
     ran = process.ended()
-    assert (ran.code, ran.err) == (130, f"a2e: interrupted. {said}\n")
+    assert ran.code == 130
+    *logged, last = ran.err.splitlines()
+    assert last == f"a2e: interrupted. {said}"
+    assert all("the task may exist" in text for text in logged)
 
 
 def test_watch_names_what_is_left(start, slow, tmp_path):
-    swap = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", "--deadline", "0.1", url=slow.url)
+    swap = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", "--deadline", "1", url=slow.url)
     task_id = swap.until(" queued").split()[0]
     assert swap.ended().code == 1
     process = start("watch", "face_swap", task_id, url=slow.url)

@@ -92,7 +92,7 @@ def test_failed_job(a2e, sandbox, tmp_path, job):
 def test_deadline_names_the_command_to_go_on_with(a2e, serve, job):
     with sandbox_thread(clock="stepped") as still:
         serve(still)
-        ran = a2e(*job.words, "-o", "out.mp4", "--deadline", "0.2")
+        ran = a2e(*job.words, "-o", "out.mp4", "--deadline", "1")
         assert ran.code == 1
         assert ran.error.endswith(f"a2e watch {job.kind} {only_task(still).id}")
 

@@ -70,6 +70,8 @@ def test_version(a2e):
         ["batch", "a.csv", "--retry", "all"],
         ["batch", "a.csv", "--max-failed", "2"],
         ["batch", "a.csv", "--max-in-flight", "0"],
+        ["batch", "a.csv", "--queue-limit", "0"],
+        ["batch", "a.csv", "--on-cancel", "kill"],
         ["batch", "resume", "a.sqlite", "--retry", "failed"],
         ["batch", "export", "a.sqlite", "--csv", "--json"],
     ],

@@ -101,9 +101,19 @@ def test_moderation(a2e, sandbox):
 def test_deadline_names_the_command_to_go_on_with(a2e, serve):
     with sandbox_thread(clock="stepped") as still:
         serve(still)
-        ran = a2e("swap", FACE, CLIP, "-o", "out.mp4", "--deadline", "0.2")
+        ran = a2e("swap", FACE, CLIP, "-o", "out.mp4", "--deadline", "1")
         assert ran.code == 1
         assert ran.error.endswith(f"a2e watch face_swap {only_task(still).id}")
+
+
+def test_a_deadline_takes_back_what_is_queued_if_asked_for(a2e, serve):
+    with sandbox_thread(clock="stepped") as still:
+        serve(still)
+        ran = a2e("swap", FACE, CLIP, "-o", "out.mp4", "--deadline", "1", "--on-cancel", "remove")
+        assert ran.code == 1
+        assert "Taken back, as still queued: " in ran.error
+        assert "a2e watch" not in ran.error
+        assert (still.account(KEY).tasks, still.account(KEY).coins) == ([], 1000)
 
 
 def test_unsaved_result_names_the_command_that_finds_it(a2e, sandbox):

@@ -16,6 +16,7 @@ from a2e_async import (
     TaskState,
     TaskWatcher,
     Transition,
+    WaitLimits,
 )
 from a2e_async._answer import Page
 from a2e_async.groups.account import Balance, Language, Quote, Transaction
@@ -61,9 +62,23 @@ async def listings(a2e: A2ESession) -> None:
     a2e.face_swap.tasks.records.each(size="10")  # type: ignore[arg-type]
 
 
+async def jobs(a2e: A2ESession, face: Path) -> None:
+    async with a2e.job(deadline=600.0, limits=WaitLimits(run=60.0), on_cancel="remove") as job:
+        assert_type(await job.run(FACE_SWAP, name="n", face_url=face, video_url=face), Swap)
+        task = await job.start(FACE_SWAP, name="n", face_url=face, video_url=face)
+        watcher, preview = job.watch(task), job.watch(FACE_SWAP_PREVIEW, "a")
+        _ = assert_type(watcher, TaskWatcher[Swap])
+        assert_type(await preview, SwapPreview)
+        assert_type(await job.save(task, "out.mp4"), Path)
+        await job.run(FACE_SWAP, name="n", face_url=face)  # type: ignore[call-arg]
+    a2e.job(on_cancel="kill")  # type: ignore[arg-type]
+
+
 async def watching(a2e: A2ESession, task: Swap, kind: TaskKind[..., SwapPreview]) -> None:
     watcher = a2e.watch(task, deadline=60.0)
     _ = assert_type(watcher, TaskWatcher[Swap])
+    limited = a2e.watch(task, limits=WaitLimits(queue=60.0))
+    _ = assert_type(limited, TaskWatcher[Swap])
     assert_type(await watcher, Swap)
     assert_type(watcher.task, Swap | None)
     async for change in a2e.watch(task):
