@@ -11,7 +11,7 @@ from msgspec import field
 from msgspec.json import Decoder
 from msgspec.structs import force_setattr
 
-from a2e_async._wire import Reply
+from a2e_async._wire import UNREADABLE, Reply
 from a2e_async.errors import (
     LONGEST,
     A2EError,
@@ -37,8 +37,6 @@ _BY_STATUS: dict[int, type[APIError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
 }
-# A deep nest of brackets is no malformed JSON to the decoder: it runs out of stack.
-_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 # No public code list names "too few coins" (contract 1.4), so the text has to tell.
 _BROKE = re.compile(
     r"(insufficient|not enough|too few|lack of)\W+(\w+\W+){0,2}(coin|credit|balance|diamond)"
@@ -91,7 +89,6 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 class _Rows(msgspec.Struct, Generic[T], frozen=True):
-    id: Any = msgspec.field(default=None, name="_id")
     rows: list[T] | None = None
     data: list[T] | None = None
     listed: list[T] | None = msgspec.field(default=None, name="list")
@@ -114,35 +111,30 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 _read_data = Decoder(_Data).decode
-_read_parts: Callable[[msgspec.Raw], list[msgspec.Raw] | _Rows[msgspec.Raw]]
-_read_parts = Decoder(list[msgspec.Raw] | _Rows[msgspec.Raw], strict=False).decode
+_read_list = Decoder(list[msgspec.Raw]).decode
+_read_rows = Decoder(_Rows[msgspec.Raw], strict=False).decode
 _read_identity = Decoder(_Identity).decode
-
-
-def _parts(data: msgspec.Raw) -> list[msgspec.Raw]:
-    try:
-        listed = _read_parts(data)
-    except msgspec.ValidationError:
-        return [data]
-    if isinstance(listed, list):
-        return listed
-    # A record of its own may have a field called data.
-    return [data] if listed.id is not None else listed.items()
 
 
 class Source(msgspec.Struct):
     """The bytes that records were read from, so that what the types leave out stays readable."""
 
     body: bytes
+    paged: bool = False
+    """An object in it holds the records; else it is one."""
     slices: dict[str | int, bytes] | None = None
 
     def of(self, record_id: str) -> bytes:
         """Return one record's own bytes; raise DecodeError where they nest too deep to be told apart."""
         if self.slices is None:
             try:
-                parts = _parts(_read_data(self.body).data)
+                data = _read_data(self.body).data
+                if bytes(data).startswith(b"["):
+                    parts = _read_list(data)
+                else:
+                    parts = _read_rows(data).items() if self.paged else [data]
                 self.slices = {_read_identity(part).id: bytes(part) for part in parts}
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 raise DecodeError(f"record {record_id} cannot be read in full ({error}).") from None
         return self.slices.get(record_id, b"{}")
 
@@ -165,19 +157,25 @@ class Record(_Sourced, Reply):
         source: Source | None = getattr(self, "_source", None)
         try:
             return msgspec.json.decode(source.of(self.id)) if source else {}
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise DecodeError(f"record {self.id} cannot be read in full ({error}).") from None
 
     def to_json(self) -> bytes:
-        """Return the record as the service sent it."""
+        """Return the record as the service sent it; without what is undocumented where that cannot be read."""
         source: Source | None = getattr(self, "_source", None)
-        return source.of(self.id) if source else msgspec.json.encode(self)
+        try:
+            return source.of(self.id) if source else msgspec.json.encode(self)
+        except DecodeError:
+            return msgspec.json.encode(self)
 
     def detach(self) -> None:
-        """Let go of the other records that came in the same answer."""
+        """Let go of the other records that came in the same answer, where they can be told apart."""
         source: Source | None = getattr(self, "_source", None)
-        if source:
-            force_setattr(self, "_source", Source(b'{"code":0,"data":' + source.of(self.id) + b"}"))
+        try:
+            if source:
+                force_setattr(self, "_source", Source(b'{"code":0,"data":' + source.of(self.id) + b"}"))
+        except DecodeError:
+            return
 
 
 class _MisfitError(ValueError):
@@ -203,7 +201,7 @@ class Answer(Generic[R]):
                 envelope = self._decode(body)
                 if envelope.code == 0:
                     return self.pick(envelope.data, body)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 misfit = str(error)
         raise explain(endpoint, status, headers, body, misfit)
 
@@ -212,9 +210,9 @@ def _generic(cls: Any, item: Any) -> Any:
     return cls[item]  # type checkers would take the same written as cls[item] in place for an annotation
 
 
-def _marked(rows: list[T], body: bytes) -> list[T]:
+def _marked(rows: list[T], body: bytes, *, paged: bool) -> list[T]:
     if rows and isinstance(rows[0], Record):
-        source = Source(body)
+        source = Source(body, paged)
         for row in cast("list[Record]", rows):
             force_setattr(row, "_source", source)
     return rows
@@ -241,7 +239,7 @@ def many(record: type[T]) -> Answer[list[T]]:
     def pick(data: list[T] | _Rows[T] | None, body: bytes) -> list[T]:
         if data is None:
             raise _MisfitError("no list of records in it")
-        return _marked(data if isinstance(data, list) else data.items(), body)
+        return _marked(data if isinstance(data, list) else data.items(), body, paged=True)
 
     return Answer(record, _generic(list, record) | _generic(_Rows, record), pick)
 
@@ -264,7 +262,7 @@ def several(record: type[T]) -> Answer[list[T]]:
     def pick(data: T | list[T] | None, body: bytes) -> list[T]:
         if data is None:
             raise _MisfitError("no record in it")
-        return _marked(cast("list[T]", data) if isinstance(data, list) else [data], body)
+        return _marked(cast("list[T]", data) if isinstance(data, list) else [data], body, paged=False)
 
     return Answer(record, record | _generic(list, record), pick)
 
@@ -296,7 +294,7 @@ def explain(endpoint: str, status: int, headers: Mapping[str, str], body: bytes,
     try:
         failure = _read_failure(body)
         text = failure.text()
-    except _UNREADABLE:
+    except UNREADABLE:
         failure = None
     code = number_in(failure.code) if failure else 0
     if status < 300 and not code:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 import msgspec
@@ -18,7 +18,8 @@ import msgspec
 from a2e_async._budget import Budget
 from a2e_async._deadline import Clock, in_time
 from a2e_async._endpoint import Agent
-from a2e_async._frozen import freeze
+from a2e_async._frozen import Refusal, freeze, revive
+from a2e_async._rows import Entry, Phase
 from a2e_async._submit import Draft, Started, Submitter, uncertain
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
@@ -36,9 +37,9 @@ from a2e_async.errors import (
 )
 from a2e_async.files import UNSAFE, Files
 from a2e_async.jobs import Item
-from a2e_async.journal import Entry, Journal, Phase
+from a2e_async.journal import Journal
 from a2e_async.outcomes import Outcome
-from a2e_async.tasks import Task, TaskKind, TaskState
+from a2e_async.tasks import Task, TaskKind, TaskState, amount
 from a2e_async.watcher import TaskWatcher, failure, unsaved
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -188,7 +189,7 @@ class Course(Generic[TaskT]):
     def _verdict(self, entry: Entry, track: _Track[TaskT]) -> A2EError | None:
         label = self._kind.start.label
         if entry.record:
-            track.task = self._kind.read(entry.record)
+            track.task = revive(self._kind, entry.record)
         match entry.phase:
             case Phase.DONE:
                 track.state, track.coins = TaskState.DONE, entry.coins or 0.0
@@ -196,8 +197,8 @@ class Course(Generic[TaskT]):
                 track.state = TaskState.FAILED
                 if track.task is not None:
                     return failure(self._kind, track.task)
-                refusal: dict[str, Any] = msgspec.json.decode(entry.failure or b"{}")
-                return ModerationError(**refusal, endpoint=label)
+                found = Refusal.read(entry.failure)
+                return ModerationError(found.message, http_status=found.http_status, code=found.code, endpoint=label)
             case Phase.UNCERTAIN:
                 track.state = TaskState.UNCERTAIN
                 return uncertain(entry, label, "nothing could tell what became of it")
@@ -239,8 +240,8 @@ class Course(Generic[TaskT]):
         if task is None:
             return
         failed = track.state is TaskState.FAILED
-        if failed or task.coins is not None:
-            track.coins = 0.0 if failed else task.coins or 0.0
+        cost = 0.0 if failed else amount(task.coins)
+        track.coins = started.paid if cost is None else cost
         self._budget.correct(track.coins - started.paid)
         if self._journal:
             phase = Phase.FAILED if failed else Phase.DONE

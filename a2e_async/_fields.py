@@ -7,7 +7,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from a2e_async._wire import Request, blueprint
+from a2e_async._wire import UNREADABLE, Request, blueprint
 from a2e_async.errors import RequestError
 
 
@@ -45,7 +45,7 @@ class Fields:
         for name, value in given.items():
             try:
                 values[name] = self._value(name, value)
-            except (msgspec.DecodeError, RequestError, RuntimeError) as error:  # RuntimeError: no home, too deep
+            except (*UNREADABLE, RequestError, RuntimeError) as error:  # RuntimeError: no home
                 raise RequestError(f"{str(error).rstrip('.')}.", field=name) from None
         return self._make(**values)
 

@@ -13,8 +13,10 @@ import msgspec
 from a2e_async._budget import Budget, Hold
 from a2e_async._deadline import UPLOADING, Clock, in_time, overdue
 from a2e_async._endpoint import Agent, Permit
+from a2e_async._frozen import Refusal, members
 from a2e_async._limits import Pace
 from a2e_async._reconcile import ASLEEP, GIVE_UP, Reconciler, UnprovableError, new_tag
+from a2e_async._rows import Entry, Phase
 from a2e_async._wire import Request, encode, has_files
 from a2e_async.errors import (
     A2EError,
@@ -29,8 +31,8 @@ from a2e_async.errors import (
     TransportError,
 )
 from a2e_async.groups.account import Account, QuoteRequest
-from a2e_async.journal import Entry, Journal, Phase
-from a2e_async.tasks import Task, TaskKind, TaskState
+from a2e_async.journal import Journal
+from a2e_async.tasks import Task, TaskKind, TaskState, amount
 
 TaskT = TypeVar("TaskT", bound=Task)
 
@@ -186,11 +188,12 @@ class Submitter(Generic[TaskT]):
             await journal.withdrawn(entry.id)
             return None
         first, *rest = tasks
-        twins, lost = " ".join(task.id for task in rest), sum(task.coins or 0.0 for task in rest)
-        paid = entry.price if first.coins is None else first.coins
-        self._budget.learn(first.coins)
+        twins, lost = " ".join(task.id for task in rest), sum(amount(task.coins) or 0.0 for task in rest)
+        cost = amount(first.coins)
+        paid = entry.price if cost is None else cost
+        self._budget.learn(cost)
         self._budget.correct(paid - entry.price + lost)
-        await journal.adopted(entry.id, first.id, first.coins, twins, lost)
+        await journal.adopted(entry.id, first.id, cost, twins, lost)
         return Started(first, entry.id, paid, entry.intended, twins)
 
     async def _once(self, draft: Draft, clock: Clock) -> tuple[Started[TaskT] | Entry, Hold]:
@@ -276,9 +279,10 @@ class Submitter(Generic[TaskT]):
                 await self._refused(job, error)
                 raise
             clock.go_on(permit.left)
-            hold.cost, hold.silent = task.coins, task.coins is None
+            hold.cost = amount(task.coins)
+            hold.silent = hold.cost is None
             if self._journal:
-                await self._journal.started(job, task.id, task.coins)
+                await self._journal.started(job, task.id, hold.cost)
         finally:
             del self._permits[id(permit)]
             self._idle.set()
@@ -295,8 +299,7 @@ class Submitter(Generic[TaskT]):
         if self._journal is None:
             return
         if isinstance(error, ModerationError):
-            refusal = {"message": error.message, "code": error.code, "http_status": error.http_status}
-            await self._journal.ended(job, Phase.FAILED, 0.0, failure=msgspec.json.encode(refusal))
+            await self._journal.ended(job, Phase.FAILED, 0.0, failure=Refusal.of(error))
         else:
             await self._journal.withdrawn(job)
 
@@ -318,7 +321,7 @@ class Submitter(Generic[TaskT]):
         except (APIError, DecodeError):
             self._quotes = False  # this kind is not priced there
             return None
-        return quote.coins
+        return amount(quote.coins)
 
 
 def uncertain(entry: Entry, label: str, why: str) -> SubmissionUncertainError:
@@ -328,6 +331,6 @@ def uncertain(entry: Entry, label: str, why: str) -> SubmissionUncertainError:
         f"job {entry.key!r} was sent at {at}, no readable answer came, and {why}. It may have cost coins and is not "
         f"sent again, unless retry names {TaskState.UNCERTAIN.value!r}.",
         endpoint=label,
-        request=msgspec.json.decode(entry.request),
+        request=members(entry.request),
         sent_at=at,
     )

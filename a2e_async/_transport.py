@@ -220,9 +220,9 @@ class Transport:
             response = await pool.api.request(endpoint.method, self.config.base_url + path, data=body, **pool.call)
             try:
                 raw = await whole(response, endpoint.label)
-            except BaseException:
-                response.close()
-                raise
+            finally:
+                if response.connection is not None:  # nothing more is expected of it, or another protocol
+                    response.close()
             return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
         except (RateLimitError, ServerError) as error:
             _slow_down(pool, ticket, error)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from os import PathLike
 from pathlib import PurePath
 from typing import Annotated, Any, cast, dataclass_transform, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import field
@@ -27,6 +28,9 @@ Link = Annotated[str, msgspec.Meta(extra={"media": ()})]
 
 
 _SECRETS = frozenset({"token", "password", "webhook_token"})
+# A deep nest of brackets is no malformed JSON to the decoder: it runs out of stack.
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What a decoder raises for bytes that are not what they should be."""
 
 
 class _WireMeta(msgspec.StructMeta):
@@ -183,13 +187,14 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
     """
     files = False
     for name, accepted in plan.media.items():
-        for value in media_of(request, name):
+        for value in cast("list[object]", media_of(request, name)):
             if not isinstance(value, str):
                 files = True
-            elif reason := url_problem(value, local=bool(accepted)):
+                reason = "" if isinstance(value, PathLike) else f"is no URL and no path, but {type(value).__name__}."
+            else:
+                reason = url_problem(value, local=bool(accepted))
+            if reason:
                 raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
-    if problem := request.problem():
-        raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
     try:
         plan.check(encode(request))
     except msgspec.ValidationError as error:
@@ -197,6 +202,8 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
         raise RequestError(text, field=where.strip("`."), endpoint=endpoint) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error), endpoint=endpoint) from None
+    if problem := request.problem():
+        raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
     return files
 
 
@@ -209,4 +216,9 @@ def url_problem(url: str, *, local: bool) -> str:
         return f"{url[:80]!r} holds a space, which the service refuses: write %20, or rename the file."
     if len(url) > 2048:
         return f"the URL is {len(url)} characters long; 2048 is the most."
+    if "[" in url or "]" in url or not url.isascii():
+        try:
+            urlsplit(url)
+        except ValueError as error:
+            return f"{url[:80]!r} is no URL ({error})."
     return ""

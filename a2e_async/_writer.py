@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from a2e_async._rows import DAMAGED
 from a2e_async._surely import surely
 from a2e_async.errors import JournalError
 
@@ -25,13 +26,19 @@ _WHY = {
     "SQLITE_FULL": "cannot grow, the disk is full: make room, then run again; nothing is lost.",
     "SQLITE_IOERR": "cannot be read or written: is the disk full, or gone? Run again when it is not; nothing is lost.",
     "SQLITE_NOTADB": "is no journal of a2e-async: name another file.",
-    "SQLITE_CORRUPT": "is damaged: restore it from a copy; do not begin anew, or jobs may be paid twice.",
+    "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_BUSY": "is kept busy by another process: try again when that has ended.",
 }
 
 
-def complaint(path: Path, error: sqlite3.Error) -> JournalError:
+UNUSABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises; UnicodeDecodeError where even what it has to say is damaged."""
+
+
+def complaint(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> JournalError:
     """Say what an error of SQLite's means to whoever uses the file."""
+    if isinstance(error, UnicodeDecodeError):
+        return JournalError(f"journal {path} {DAMAGED} ({error})")
     name = getattr(error, "sqlite_errorname", "")
     base = next((why for code, why in _WHY.items() if name.startswith(code)), f"cannot be used ({error}).")
     return JournalError(f"journal {path} {base}")
@@ -93,7 +100,7 @@ class Writer:
             self._place = os.path.realpath(self._path)
             db = connect(self._place)
             self._file = self._identity()
-        except sqlite3.Error as error:
+        except UNUSABLE as error:
             return self._tell([(ready, complaint(self._path, error))])
         except OSError as error:
             return self._tell([(ready, JournalError(f"journal {self._path} cannot be opened ({error.strerror})."))])
@@ -128,7 +135,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next group be written
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
-            wrong = complaint(self._path, error) if isinstance(error, sqlite3.Error) else error
+            wrong = complaint(self._path, error) if isinstance(error, UNUSABLE) else error
             told = [(future, wrong) for _, future in group if future is not None]
         self._tell(told)
 

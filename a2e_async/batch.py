@@ -12,7 +12,7 @@ from a2e_async._budget import Budget
 from a2e_async._course import Course
 from a2e_async._durations import KEPT, durations_of, took
 from a2e_async._endpoint import Agent
-from a2e_async._frozen import thaw
+from a2e_async._frozen import revive, thaw
 from a2e_async._parting import FAREWELL, PARTING, OnCancel, checked, take_back
 from a2e_async._reconcile import Reconciler
 from a2e_async._secret import Secret
@@ -149,7 +149,7 @@ class Batch(Generic[TaskT]):
         durations = durations_of(self._agent, self._kind.name)
         if not durations:
             done = await journal.lately_done(KEPT)
-            durations.add(*(took(self._kind.read(record), 0.0, seconds) for record, seconds in done))
+            durations.add(*(took(revive(self._kind, record), 0.0, seconds) for record, seconds in done))
 
     def status(self) -> BatchStatus:
         """Tell how the jobs taken up so far stand, and the coins of the whole batch."""
@@ -193,6 +193,8 @@ class Batch(Generic[TaskT]):
         return len(self.removed) - before
 
     async def _take_back(self, seconds: float | None) -> None:
+        if self._left and self._path is not None and self._journal is None:
+            raise JournalError("what is taken back could not be noted: cancel a batch inside its `async with`.")
         running, self._left = self._left, {}
 
         async def gone(task_id: str) -> None:

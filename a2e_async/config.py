@@ -30,7 +30,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which no further repeat begins; a Retry-After beyond it is raised instead."""
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or min(self.base, self.longest, self.patience) < 0:
+        # Asked for what is right, or NaN would pass.
+        if not self.attempts >= 1 or not all(span >= 0 for span in (self.base, self.longest, self.patience)):
             raise ConfigError("RetryPolicy: attempts must be at least 1, and no duration may be negative.")
 
 
@@ -48,8 +49,8 @@ class PollPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a wait may last; None takes the kind's own (a little over the service's two hours)."""
 
     def __post_init__(self) -> None:
-        late = self.deadline is not None and self.deadline <= 0
-        if not 0 < self.shortest <= self.longest or self.grace < 0 or late:
+        late = self.deadline is not None and not self.deadline > 0
+        if not 0 < self.shortest <= self.longest or not self.grace >= 0 or late:
             raise ConfigError("PollPolicy: needs 0 < shortest <= longest, grace >= 0 and a positive deadline.")
 
 
@@ -81,7 +82,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a second on average, repeats included, transfers not; None sets no bound."""
 
     def __post_init__(self) -> None:
-        if min(self.concurrency, self.transfers, self.submissions) < 1 or (self.rate is not None and not self.rate > 0):
+        counts = (self.concurrency, self.transfers, self.submissions)
+        if not all(count >= 1 for count in counts) or (self.rate is not None and not self.rate > 0):
             raise ConfigError("Limits: all counts must be at least 1, and a rate positive.")
 
 
@@ -103,7 +105,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "The API key is empty or holds blanks or characters that no token has: check how it was copied."
             )
-        if self.timeout <= 0:
+        if not self.timeout > 0:
             raise ConfigError("timeout must be a positive number of seconds.")
         force_setattr(self, "api_key", Secret(self.api_key))
         _check_base(self.base_url, allow_http=self.allow_http)

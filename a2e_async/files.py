@@ -205,8 +205,10 @@ def _inspect(path: Path, accept: tuple[str, ...], field: str) -> LocalFile:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-    except OSError as error:
-        raise RequestError(f"{path} cannot be read ({error.strerror or error}).", field=field) from error
+    except (OSError, ValueError) as error:  # ValueError: no path that a system takes
+        raise RequestError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).", field=field
+        ) from error
     if not size:
         raise RequestError(f"{path} is empty.", field=field)
     if problem := media_problem(head, accept):

@@ -71,13 +71,16 @@ def _item(number: int, job: object, endpoint: Endpoint[..., Any]) -> Item:
         text = f"a job is a {wanted.__name__} or a mapping, not {type(job).__name__}."
         return Item(number, "", RequestError(text, endpoint=endpoint.label))
     values = dict(cast("Mapping[str, Any]", job))
-    key = values.pop("key", None)
+    given, key = values.pop("key", None), ""
     try:
+        key = key if given is None else str(given)
         request: Request | RequestError = wanted(**values)
+    except (ValueError, RecursionError):  # a number or a nest that Python does not write
+        return Item(number, "", RequestError("is too large.", field="key", endpoint=endpoint.label))
     except TypeError as error:
         text = f"{error}. Fields: {', '.join(wanted.__struct_fields__)}."
         request = RequestError(text, endpoint=endpoint.label)
-    return Item(number, "" if key is None else str(key), request)
+    return Item(number, key, request)
 
 
 async def _in_thread(rows: Generator[Item]) -> AsyncGenerator[Item]:

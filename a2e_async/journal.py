@@ -10,16 +10,16 @@ import secrets
 import sqlite3
 import time
 from asyncio import CancelledError
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from a2e_async._lock import held, seize
-from a2e_async._writer import Writer, complaint
+from a2e_async._rows import Count, Done, Entry, Head, Owner, Phase, Summary, checked
+from a2e_async._writer import UNUSABLE, Writer, complaint
 from a2e_async.errors import JournalError
 
 APPLICATION = 0x41324531
@@ -41,71 +41,7 @@ _SCHEMA = (
 )
 
 
-class Phase(StrEnum):
-    """How far a job has come, as far as its money goes."""
-
-    NEW = "new"
-    """Nothing was started: it was refused, or taken back."""
-    SENDING = "sending"
-    """It may have been sent; the answer is not known."""
-    SENT = "sent"
-    """It became a task."""
-    DONE = "done"
-    FAILED = "failed"
-    UNCERTAIN = "uncertain"
-    """It was sent, and nothing can tell whether it became a task."""
-
-
-class Entry(NamedTuple):
-    """One job as it stands in the journal; times are seconds since 1970."""
-
-    id: int
-    key: str
-    digest: bytes
-    request: bytes
-    phase: str
-    tag: str | None
-    anchor: str | None
-    """A task older than the submission; '' if there was none, None if that is not known."""
-    task_id: str
-    price: float
-    """Coins set aside when it was sent."""
-    coins: float | None
-    """Coins that the service said it cost."""
-    intended: float
-    """When it was about to be sent."""
-    doubted: float | None
-    """Since when nobody can be sending it any more, though its answer is unknown."""
-    ended: float | None
-    record: bytes | None
-    """The final task, as JSON."""
-    failure: bytes | None
-    """The final refusal, as JSON."""
-    path: str | None
-    """Where the result was saved."""
-    twins: str
-    """Ids of further tasks under the same tag: charged, but not wanted."""
-    lost: float
-    """Coins besides: for twins, and for what was sent anew although it may have become a task before."""
-
-
 _COLUMNS = ", ".join(Entry._fields)
-
-
-class Summary(NamedTuple):
-    """What a journal holds of one batch."""
-
-    id: int
-    kind: str
-    name: str
-    created: float
-    """Seconds since 1970."""
-    holder: str
-    """The process that has it now."""
-    counts: dict[str, int]
-    """Jobs by phase."""
-    coins: float
-    """Coins spent, and set aside for what is not certain."""
 
 
 class Journal:
@@ -146,7 +82,7 @@ class Journal:
         """Return what is known of a job."""
         sql = f"SELECT {_COLUMNS} FROM jobs WHERE batch = ? AND key = ?"
         row = await self._writer.do(lambda db: db.execute(sql, (self._batch, key)).fetchone())
-        return Entry(*row) if row else None
+        return checked(self.path, row, Entry) if row else None
 
     async def intend(  # noqa: PLR0913 - what an intent consists of
         self, key: str, digest: bytes, request: bytes, tag: str | None, price: float, *, anchor: str | None = None
@@ -184,7 +120,8 @@ class Journal:
     async def doubted(self, job: int) -> Entry:
         """Note that a job was sent and its answer lost; return all that is known of it."""
         sql = f"UPDATE jobs SET doubted = ? WHERE id = ? RETURNING {_COLUMNS}"
-        return Entry(*await self._writer.do(lambda db: db.execute(sql, (time.time(), job)).fetchone()))
+        row = await self._writer.do(lambda db: db.execute(sql, (time.time(), job)).fetchone())
+        return checked(self.path, row, Entry)
 
     async def ended(
         self, job: int, phase: Phase, coins: float | None, *, record: bytes | None = None, failure: bytes | None = None
@@ -201,19 +138,18 @@ class Journal:
         sql = f"""SELECT {_COLUMNS} FROM jobs WHERE batch = ? AND id > ? AND phase IN ('new', 'sending', 'sent')
             ORDER BY id LIMIT ?"""
         rows = await self._writer.do(lambda db: db.execute(sql, (self._batch, after, limit)).fetchall())
-        return [Entry(*row) for row in rows]
+        return [checked(self.path, row, Entry) for row in rows]
 
-    async def lately_done(self, limit: int) -> list[tuple[bytes, float]]:
+    async def lately_done(self, limit: int) -> list[Done]:
         """Return the records of the tasks done last, the oldest first, and the seconds from intent to end."""
-        sql = (
-            """SELECT record, ended - intended FROM jobs WHERE batch = ? AND phase = 'done' ORDER BY id DESC LIMIT ?"""
-        )
+        sql = """SELECT record, max(0.0, ended - intended) FROM jobs WHERE batch = ? AND phase = 'done'
+            ORDER BY id DESC LIMIT ?"""
         rows = await self._writer.do(lambda db: db.execute(sql, (self._batch, limit)).fetchall())
-        return rows[::-1]
+        return [checked(self.path, row, Done) for row in rows[::-1]]
 
     async def summary(self) -> Summary:
         """Return the batch's counts and coins."""
-        return await self._writer.do(lambda db: next(_summaries(db, self._batch)))
+        return await self._writer.do(lambda db: next(_summaries(self.path, db, self._batch)))
 
     async def _set(self, job: int, **values: str | float | bytes | None) -> None:
         sql = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?"
@@ -254,15 +190,15 @@ class Journal:
             sql = """INSERT INTO batches(kind, name, salt, account, created) VALUES (?, ?, ?, ?, ?)
                 ON CONFLICT(kind, name) DO UPDATE SET salt = excluded.salt, account = excluded.account
                 RETURNING id, holder"""
-            number, holder = db.execute(sql, (kind, name, salt, _hash(account, salt), time.time())).fetchone()
-            return int(number), str(holder)
-        number, holder, salt, known = row
+            row = db.execute(sql, (kind, name, salt, _hash(account, salt), time.time())).fetchone()
+            return int(row[0]), str(row[1])
+        number, holder, salt, known = checked(self.path, row, Owner)
         if _hash(account, salt) != known:
             raise JournalError(
                 f"journal {self.path} belongs to another account, or to another key or base_url: use a journal for "
                 "each account. If it is the same account with a new key, say so with rekey=True (a2e batch --rekey)."
             )
-        return int(number), str(holder)
+        return number, holder
 
     def _leave(self) -> None:
         if self._lock is not None:
@@ -286,7 +222,7 @@ def _lock_of(place: str | Path, batch: int) -> str:
 
 
 def _hash(account: str, salt: bytes) -> bytes:
-    return hashlib.blake2b(account.encode(), key=salt, digest_size=16).digest()
+    return hashlib.blake2b(account.encode(), key=salt[:64], digest_size=16).digest()
 
 
 def check(path: Path, db: sqlite3.Connection, *, fresh: bool) -> None:
@@ -302,40 +238,38 @@ def check(path: Path, db: sqlite3.Connection, *, fresh: bool) -> None:
         )
 
 
-def _summaries(db: sqlite3.Connection, batch: int | None = None) -> Iterator[Summary]:
+def _summaries(path: Path, db: sqlite3.Connection, batch: int | None = None) -> Iterator[Summary]:
     rows = db.execute("SELECT id, kind, name, created, holder FROM batches WHERE ? IN (id, 0)", (batch or 0,))
-    for id_, kind, name, created, holder in rows.fetchall():
+    for head in [checked(path, row, Head) for row in rows]:
         sql = """SELECT phase, count(*), total(CASE phase WHEN 'new' THEN 0 WHEN 'failed' THEN coalesce(coins, 0)
             ELSE coalesce(coins, price) END) + total(lost) FROM jobs WHERE batch = ? GROUP BY phase"""
-        found = db.execute(sql, (id_,)).fetchall()
-        counts = {str(phase): 0 for phase in Phase} | {phase: count for phase, count, _ in found}
-        yield Summary(id_, kind, name, created, holder, counts, sum(coins for *_, coins in found))
+        found = [checked(path, row, Count) for row in db.execute(sql, (head.id,))]
+        counts = {str(phase): 0 for phase in Phase} | {str(one.phase): one.jobs for one in found}
+        yield Summary(*head, counts, sum(one.coins for one in found))
 
 
 def read_summaries(path: str | os.PathLike[str]) -> list[Summary]:
     """Return what a journal holds, batch by batch; it may be in use meanwhile."""
-    with closing(_reading(Path(path))) as db:
-        place = Path(path).resolve()
-        return [found if held(_lock_of(place, found.id)) else found._replace(holder="") for found in _summaries(db)]
+    place = Path(path)
+    with _reading(place) as db:
+        found = list(_summaries(place, db))
+        return [one if held(_lock_of(place.resolve(), one.id)) else one._replace(holder="") for one in found]
 
 
 def read_entries(path: str | os.PathLike[str], batch: int) -> Iterator[Entry]:
     """Yield all jobs of a batch in the order of their numbers; it may be in use meanwhile."""
-    with closing(_reading(Path(path))) as db:
+    with _reading(Path(path)) as db:
         for row in db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE batch = ? ORDER BY id", (batch,)):
-            yield Entry(*row)
+            yield checked(Path(path), row, Entry)
 
 
-def _reading(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _reading(path: Path) -> Generator[sqlite3.Connection]:
     if not path.is_file():
         raise JournalError(f"there is no journal {path}.")
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY)
     try:
-        check(path, db, fresh=False)
-    except sqlite3.Error as error:
-        db.close()
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY)) as db:
+            check(path, db, fresh=False)
+            yield db
+    except UNUSABLE as error:
         raise complaint(path, error) from None
-    except JournalError:
-        db.close()
-        raise
-    return db

@@ -3,14 +3,15 @@
 import logging
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import inf
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
-from msgspec import DecodeError, Meta, Struct, field, json
+from msgspec import Meta, Struct, field, json
 
 from a2e_async import _sic
 from a2e_async._answer import Record, number_in
 from a2e_async._endpoint import Endpoint, Listing
-from a2e_async._wire import Link, Request
+from a2e_async._wire import UNREADABLE, Link, Request
 from a2e_async.errors import RequestError
 
 P = ParamSpec("P")
@@ -78,7 +79,7 @@ class Handle(Struct, frozen=True, omit_defaults=True, tag_field="a2e", tag=1):
         """Read it; raise RequestError for what is none, or of a newer version."""
         try:
             handle = json.decode(text, type=cls)
-        except (DecodeError, UnicodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise RequestError(f"is no handle of a task ({error}).", field="handle") from None
         if handle.kind not in KINDS:
             raise RequestError(f"is of an unknown kind {handle.kind!r}: a newer a2e-async wrote it.", field="handle")
@@ -190,10 +191,16 @@ def kind_of(task: TaskT) -> TaskKind[..., TaskT]:
     return kind
 
 
+def amount(coins: float | None) -> float | None:
+    """Return coins as the service told them; None for what is no amount, such as NaN, which text is read as."""
+    return coins if coins is not None and 0 <= coins < inf else None
+
+
 def made_at(task_id: str) -> float:
     """Return the second since 1970 that an id holds in its first 4 bytes; 0 where it holds none."""
     try:
-        return float(int(task_id[:8], 16)) if len(task_id) == _ID_DIGITS else 0.0
+        # `int` alone takes signs, blanks and underscores too.
+        return float(int(task_id[:8], 16)) if len(task_id) == _ID_DIGITS and task_id[:8].isalnum() else 0.0
     except ValueError:
         return 0.0
 

@@ -1,9 +1,11 @@
 """From status, headers and bytes to a typed value or to the error they mean."""
 
+import contextlib
 import copy
 import json
 import pickle
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -182,6 +184,38 @@ def test_an_unreadable_body_hides_no_status(status: int, kind: type[APIError], b
     assert type(failed(body, status)) is kind
 
 
+def nests() -> Iterator[str]:
+    """Some that can hardly be read, some that can be read and hardly be handled, and what is too deep."""
+    for depth in (*range(60, 1010, 50), *range(sys.getrecursionlimit() - 120, sys.getrecursionlimit() + 2)):
+        yield "[" * depth + "]" * depth
+        yield '{"a":' * depth + "1" + "}" * depth
+
+
+@pytest.mark.parametrize("name", ["code", "msg", "errors", "data", "trace_id"])
+def test_a_deep_nest_hides_no_status(name: str) -> None:
+    for nest in nests():
+        body = f'{{"code": 7, "{name}": {nest}}}'.encode()
+        assert type(failed(body, 403)) is PermissionDeniedError
+        assert isinstance(failed(body, 200), DecodeError | APIError)
+
+
+def deeper(call: Callable[[], Any], frames: int = 40) -> Any:
+    return deeper(call, frames - 1) if frames else call()
+
+
+def test_what_could_be_read_can_be_kept() -> None:
+    kept = 0
+    for nest in nests():
+        body = f'{{"code": 0, "data": [{{"_id": "a", "size": 3, "odd": {nest}}}]}}'.encode()
+        with contextlib.suppress(DecodeError):
+            for thing in (MANY.read(WHERE, 200, {}, body)[0], ONE.read(WHERE, 200, {}, body)):
+                deeper(thing.detach)
+                assert ONE.read(WHERE, 200, {}, b'{"code":0,"data":{"_id":"a","size":3}}') == thing
+                assert deeper(thing.to_json).startswith(b"{")
+                kept += 1
+    assert kept > 50
+
+
 def test_an_error_can_come_with_status_200() -> None:
     error = failed({"code": 1001, "msg": "hosts are occupied", "data": A, "trace_id": "t-1"})
 
@@ -285,6 +319,16 @@ def test_a_record_of_its_own_may_have_fields_named_like_a_page() -> None:
         sent = {"_id": "a", **odd}
         assert read(ONE, wrapped(sent)).raw == sent
         assert [thing.raw for thing in read(MANY, wrapped([sent]))] == [sent]
+
+
+@pytest.mark.parametrize("answer", [MANY, PAGE])
+@pytest.mark.parametrize("name", ["rows", "data", "list"])
+def test_a_page_may_have_an_id_of_its_own(answer: Answer[Any], name: str) -> None:
+    found = read(answer, wrapped({"_id": "page", name: [A, B], "count": 2}))
+    things = found.items if isinstance(found, Page) else found
+    assert [thing.raw for thing in things] == [A, B]
+    things[0].detach()
+    assert things[0].to_json() == json.dumps(A).encode()
 
 
 def test_what_was_not_received_has_no_raw() -> None:

@@ -55,14 +55,15 @@ ALLOWED = {
     "job": "_surely _deadline _parting _download files watcher tasks _endpoint _wire config errors",
     "outcomes": "tasks",
     "_frozen": "_fields _wire tasks errors",
-    "_writer": "_surely errors",
+    "_rows": "errors",
+    "_writer": "_rows _surely errors",
     "_lock": "",
-    "journal": "_lock _writer errors",
+    "journal": "_lock _rows _writer errors",
     "_budget": "errors",
     "_reconcile": "_retry tasks _endpoint config errors",
-    "_submit": "_deadline _budget _reconcile journal tasks groups.account _limits _endpoint _wire errors",
-    "_course": "_deadline _submit _budget _frozen journal jobs outcomes watcher files tasks _endpoint _wire config "
-    "errors",
+    "_submit": "_deadline _budget _reconcile _frozen _rows journal tasks groups.account _limits _endpoint _wire errors",
+    "_course": "_deadline _submit _budget _frozen _rows journal jobs outcomes watcher files tasks _endpoint "
+    "_wire config errors",
     "batch": "_secret _surely _parting _course _durations _submit _budget _reconcile _frozen journal jobs outcomes "
     "files tasks _endpoint config errors",
     "session": "_* batch config errors files groups.* job poller tasks watcher",

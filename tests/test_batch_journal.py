@@ -440,6 +440,39 @@ async def test_cancel_takes_back_what_was_just_being_submitted(path: Path) -> No
         assert s.account.tasks == []
 
 
+async def test_what_is_taken_back_is_noted_before_the_journal_is_closed(path: Path) -> None:
+    """The run ends, and its block is left, while removals are still under way."""
+    async with scene(clock="stepped", coins=1e6) as s:
+        s.account.fault(Rule("delay", method="DELETE", seconds=0.05))
+        batch = s.a2e.batch(FACE_SWAP, journal=path)
+
+        async def run() -> None:
+            async with batch:
+                await tell(batch.run(jobs(s, 5)), [])
+
+        task = asyncio.ensure_future(run())
+        while batch.status().queued < 5:
+            await asyncio.sleep(0)
+        assert await batch.cancel(remove=True) == 5
+        await task
+        assert {entry.phase for entry in entries(path).values()} == {"new"}
+        assert batch.status().coins == spent(s) == 0
+
+
+async def test_what_could_not_be_noted_is_not_taken_back(path: Path) -> None:
+    async with scene(clock="stepped", coins=1e6) as s:
+        async with s.a2e.batch(FACE_SWAP, journal=path) as batch:
+            run = aiter(batch.run(jobs(s, 3)))
+            first = asyncio.ensure_future(anext(run))
+            while batch.status().queued < 3:
+                await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        with pytest.raises(JournalError, match="inside its"):
+            await batch.cancel(remove=True)
+        assert len(s.account.tasks) == 3
+
+
 async def test_resume_needs_no_input(path: Path) -> None:
     async with scene(clock="stepped", coins=1e6) as s:
         async with s.a2e.batch(FACE_SWAP, journal=path) as batch:

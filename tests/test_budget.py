@@ -285,9 +285,12 @@ async def test_the_limit_holds_while_prices_change(tmp_path: Path, seed: int, mo
         Rule("status", path=QUOTE, status=400, body='{"code":400,"msg":"cannot be priced"}'),
         Rule("status", path=QUOTE, status=404),
         Rule("html", path=QUOTE),
-        Rule("status", path=QUOTE, status=200, body='{"code":0,"data":{"price":10}}'),
+        *(
+            Rule("status", path=QUOTE, status=200, body=f'{{"code":0,"data":{{{data}}}}}')
+            for data in ('"price":10', '"coins":"nan"', '"coins":"inf"', '"coins":-10')
+        ),
     ],
-    ids=["refused", "not there", "nonsense", "by another name"],
+    ids=["refused", "not there", "nonsense", "by another name", "no number", "without end", "negative"],
 )
 async def test_where_nothing_is_quoted_the_price_is_learnt(tmp_path: Path, rule: Rule) -> None:
     async with scene(limits=Limits(submissions=64), **FAST) as s:
@@ -298,7 +301,7 @@ async def test_where_nothing_is_quoted_the_price_is_learnt(tmp_path: Path, rule:
         assert "300 of max_coins=305" in why
         assert coins == spent(s) == 300
         # Those that were under way when the first was refused have asked as well.
-        assert rule.hits <= 64 or "price" in (rule.body or "")
+        assert rule.hits <= 64 or rule.status == 200
 
 
 @over_tcp
@@ -310,6 +313,24 @@ async def test_a_service_without_any_price_stops_after_one(tmp_path: Path, monke
         found, why, _ = await run(s, tmp_path / "j", jobs(s, 50), max_coins=100)
         assert "neither quotes" in why
         assert len(s.sent("POST", ADD)) == len(found) == 1
+
+
+@over_tcp
+@pytest.mark.parametrize("told", ['"nan"', '"inf"', "-1e9"])
+@pytest.mark.parametrize("path", [ADD, "*/userFaceSwapTask/[!a]*"])
+async def test_what_is_no_amount_of_coins_leaves_the_price(tmp_path: Path, path: str, told: str) -> None:
+    async with scene(**FAST) as s:
+        odd = f'{{"code":0,"data":[{{"_id":"%s","current_status":"completed","coins":{told}}}]}}'
+        for limit in (None, 1000):
+            s.account.rules.clear()
+            start = await s.a2e.face_swap.tasks.add(**s.swap)
+            body = odd.replace("%s", start.id)
+            s.account.fault(Rule("status", path=path, status=200, body=body))
+            body = body.replace(told, "10").replace("completed", "initialized")
+            s.account.fault(Rule("status", path=ADD, status=200, body=body))
+            found, why, coins = await run(s, tmp_path / f"{limit}", jobs(s, 1), max_coins=limit)
+            assert ([o.error for o in found], why) == ([None], "")
+            assert coins == found[0].coins == (10 if limit or path != ADD else 0)
 
 
 @over_tcp

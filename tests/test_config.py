@@ -15,6 +15,7 @@ from a2e_async import A2ESession, ConfigError, Limits, PollPolicy, RetryPolicy, 
 from a2e_async.config import DEFAULT_BASE_URL
 
 KEY = "sk_secret-token"
+NAN = float("nan")
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +149,7 @@ def test_a_loopback_or_https_address_is_taken(url: str) -> None:
     assert SessionConfig.from_env(KEY, url).base_url == url
 
 
-@pytest.mark.parametrize("timeout", [0, -1])
+@pytest.mark.parametrize("timeout", [0, -1, NAN])
 def test_a_timeout_must_be_positive(timeout: float) -> None:
     with pytest.raises(ConfigError, match="timeout"):
         SessionConfig.from_env(KEY, timeout=timeout)
@@ -182,7 +183,9 @@ def test_no_way_of_showing_what_holds_the_token_shows_it(show: Callable[[object]
         (RetryPolicy, {"patience": -1.0}),
         (PollPolicy, {"shortest": 0.0}),
         (PollPolicy, {"shortest": 2.0, "longest": 1.0}),
-        (PollPolicy, {"shortest": float("nan")}),
+        *((RetryPolicy, {name: NAN}) for name in ("attempts", "base", "longest", "patience")),
+        *((PollPolicy, {name: NAN}) for name in ("shortest", "longest", "grace", "deadline")),
+        *((Limits, {name: NAN}) for name in ("concurrency", "rate")),
         (PollPolicy, {"grace": -1.0}),
         (PollPolicy, {"deadline": 0.0}),
         (PollPolicy, {"deadline": -1.0}),

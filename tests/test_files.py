@@ -126,6 +126,12 @@ async def test_what_cannot_be_media_is_refused(tmp_path: Path, content: bytes | 
         assert not s.account.requests
 
 
+async def test_a_path_that_no_system_takes_is_refused() -> None:
+    async with scene() as s:
+        with pytest.raises(RequestError, match="cannot be read"):
+            await s.a2e.files.upload("a\0b.jpg")
+
+
 # -- downloads from a host that misbehaves ----------------------------------------------------------------
 
 
@@ -325,6 +331,14 @@ async def test_a_result_that_unpacks_without_bounds(tmp_path: Path) -> None:
         with pytest.raises(A2EError):
             await s.a2e.files.save(swap, tmp_path / "out.mp4", max_bytes=1 << 25)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("odd", ["http://[", "https://[1]/a.mp4"])
+async def test_a_result_url_that_is_none(tmp_path: Path, odd: str) -> None:
+    async with scene() as s:
+        for source in (odd, Swap(id="a", result_url=odd)):
+            with pytest.raises(RequestError, match=r"result_url: .* is no URL"):
+                await s.a2e.files.save(source, tmp_path)
 
 
 async def test_an_expired_url_is_renewed_from_its_task(tmp_path: Path) -> None:

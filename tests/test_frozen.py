@@ -109,7 +109,15 @@ def test_a_default_and_the_same_value_given_are_one() -> None:
 
 
 def test_what_cannot_be_written_down_is_said() -> None:
-    with pytest.raises(TypeError, match="type object"):
+    with pytest.raises(RequestError, match="type object"):
         freeze(AddSwap(name="n", face_url=object(), video_url="https://a/b.mp4"))
     with pytest.raises(RequestError, match="colour"):
         thaw(AddSwap, b'{"name":"n","face_url":"https://a","video_url":"https://b","colour":"red"}')
+
+
+@pytest.mark.parametrize(
+    "odd", [b"", b"{", b"7", b"[]", b"\xff", b'{"name":"\xff"}', b"[" * 5000, b'{"name":1e999}', b"{}"]
+)
+def test_what_is_damaged_is_said(odd: bytes) -> None:
+    with pytest.raises(RequestError, match="request|missing"):
+        thaw(AddSwap, odd)

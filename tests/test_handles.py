@@ -75,8 +75,9 @@ async def test_a_deadline_that_has_passed_ends_the_wait_at_once() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "no json", "{}", '{"a2e":2,"kind":"face_swap","id":"x"}', '{"a2e":1,"kind":"holo","id":"x"}', b"\xff"],
-)
+    ["", "no json", "{}", '{"a2e":2,"kind":"face_swap","id":"x"}', '{"a2e":1,"kind":"holo","id":"x"}', b"\xff",
+     "\ud800", b'{"a2e":1,"kind":"face_swap","id":"x","more":' + b"[" * 5000],
+)  # fmt: skip
 def test_what_is_no_handle_is_refused(text: str | bytes) -> None:
     with pytest.raises(RequestError, match=r"^handle: "):
         Handle.from_json(text)

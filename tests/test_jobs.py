@@ -84,6 +84,15 @@ def test_a_wrong_job_is_one_item():
     assert good == (5, "", AddSwap(**GIVEN))
 
 
+def test_a_key_that_cannot_be_written_is_one_wrong_job():
+    knot = []
+    for _ in range(5000):
+        knot = [knot]
+    found = read([GIVEN | {"key": 10**5000}, GIVEN | {"key": knot}, GIVEN])
+    assert [item.request.field for item in found[:2]] == ["key", "key"]
+    assert found[2].request == AddSwap(**GIVEN)
+
+
 @pytest.mark.parametrize("jobs", ["jobs.csv", b"jobs.csv", GIVEN])
 def test_a_text_or_a_single_mapping_is_no_input(jobs):
     with pytest.raises(RequestError, match=r"a file of them as pathlib\.Path"):

@@ -20,6 +20,7 @@ from a2e_async._reconcile import new_tag
 from a2e_async.batch import Batch
 from a2e_async.jobs import Jobs
 from a2e_async.journal import VERSION, Entry, Journal, Phase, Summary, read_entries, read_summaries
+from tests import journals
 from tests.service import KEY, Scene, scene
 
 pytestmark = pytest.mark.anyio
@@ -493,6 +494,57 @@ async def test_what_is_no_journal_is_refused_before_anything_is_paid(tmp_path: P
             [o async for o in batch.run([s.swap])]
         assert s.account.requests == []
     assert (path.read_bytes() if path.is_file() else None) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "odd"),
+    [
+        ("batches", "salt", "x"), ("batches", "created", b""),
+        ("batches", "holder", b"x"), ("jobs", "key", b"k"), ("jobs", "digest", "x"), ("jobs", "request", "{}"),
+        ("jobs", "phase", "lost"),
+        ("jobs", "task_id", b"x"), ("jobs", "price", float("inf")), ("jobs", "coins", -1), ("jobs", "coins", "many"),
+        ("jobs", "intended", 1e300), ("jobs", "ended", b""), ("jobs", "twins", b"x"), ("jobs", "lost", "x"),
+        ("jobs", "record", 7), ("jobs", "failure", 7.5),
+    ],
+)  # fmt: skip
+async def test_a_row_that_nobody_wrote_is_told_as_damage(tmp_path: Path, table: str, column: str, odd: object) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(await asyncio.to_thread(journals.whole, tmp_path))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE {table} SET {column} = ?" + (" WHERE key = 'sent'" if table == "jobs" else ""), (odd,))
+    with pytest.raises(JournalError, match="is damaged: restore it from a copy"):
+        await asyncio.to_thread(journals.look_through, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "column", "odd", "what"),
+    [
+        ("done", "record", b"{", "task"),
+        ("failed", "record", b'{"_id":7}', "task"), ("refused", "failure", b"{}", "refusal"),
+        ("refused", "failure", None, "refusal"), ("uncertain", "request", b"\xff", "request"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_read_any_more_is_told(
+    tmp_path: Path, key: str, column: str, odd: object, what: str
+) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(await asyncio.to_thread(journals.whole, tmp_path))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE jobs SET {column} = ? WHERE key = ?", (odd, key))
+    with pytest.raises(JournalError, match=f"a {what} in the journal cannot be read"):
+        await asyncio.to_thread(journals.look_through, path)
+
+
+async def test_a_damaged_page_is_told_by_whoever_reads(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    data = bytearray(await asyncio.to_thread(journals.whole, tmp_path))
+    start = data.index(b"a2e:") // 4096 * 4096
+    data[start : start + 4096] = b"\xa5" * 4096
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match="is damaged"):
+        read_summaries(path)
+    with pytest.raises(JournalError, match="is damaged"):
+        list(read_entries(path, 1))
 
 
 async def test_reading_says_what_is_wrong(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from msgspec.json import Decoder
 from a2e_async import FACE_SWAP, FACE_SWAP_PREVIEW, TaskState, tasks
 from a2e_async._endpoint import Listing
 from a2e_async.groups.face_swap import Face, FaceSwapTasks, Swap, SwapPreview
-from a2e_async.tasks import KINDS, WORDS, Task, kind_of, state_of
+from a2e_async.tasks import KINDS, WORDS, Task, kind_of, made_at, state_of
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +136,15 @@ def test_a_kind_knows_how_its_tasks_are_read() -> None:
     )
     for kind in KINDS.values():
         assert kind.detail.answer.record is kind.start.answer.record
+
+
+@pytest.mark.parametrize(
+    ("task_id", "second"),
+    [
+        ("65a0b1c2d3e4f5a6b7c8d9e0", 0x65A0B1C2), ("FFFFFFFF" + "0" * 16, 0xFFFFFFFF), ("", 0), ("65a0b1c2", 0),
+        ("-1234567" + "a" * 16, 0), (" +123456" + "a" * 16, 0), ("1234_567" + "a" * 16, 0),
+        ("zzzzzzzz" + "a" * 16, 0),
+    ],
+)  # fmt: skip
+def test_an_id_tells_when_its_record_was_made(task_id: str, second: int) -> None:
+    assert made_at(task_id) == second

@@ -242,6 +242,21 @@ def unused_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def test_a_server_that_switches_protocols_holds_no_connection() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    async with server, A2ESession(KEY, base_url=url, timeout=1.0, limits=Limits(concurrency=1)) as a2e:
+        for _ in range(3):
+            with pytest.raises(DecodeError, match="no envelope"):
+                await a2e.account.coins()
+
+
 async def test_an_unreachable_host_starts_nothing() -> None:
     async with A2ESession(KEY, base_url=f"http://127.0.0.1:{unused_port()}", **SWIFT) as a2e:
         with pytest.raises(TransportError, match=r"no connection.*A2E_BASE_URL") as caught:

@@ -1,7 +1,9 @@
 """A request is checked before it costs anything, and becomes the bytes of its wire names."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -71,7 +73,7 @@ def test_a_body_has_wire_names_and_no_defaults(request_: Request, body: dict[str
         (swap(name=5), "name", "Expected `str`, got `int`"),
         (swap(name=None), "name", "Expected `str`, got `null`"),
         (swap(face_url=None), "face_url", "Expected `str`, got `null`"),
-        (swap(face_url=5), "face_url", "Expected `str`, got `int`"),
+        (swap(face_url=5), "face_url", "is no URL and no path, but int"),
         (swap(model_version="v3"), "model_version", "Invalid enum value 'v3'"),
         (swap(webhook_token="x" * 257), "webhook_token", "length <= 256"),
         (PageQuery(page=0), "pageNum", ">= 1"),
@@ -122,6 +124,10 @@ def test_a_body_that_holds_itself_is_refused() -> None:
         ("https://example.com/a.jpg\n", "holds a space"),
         ("https://example.com/a\u00a0.jpg", "holds a space"),
         ("https://example.com/" + "a" * 2048, "2048 is the most"),
+        ("https://[a.jpg", "is no URL"),
+        ("https://[1]/a.jpg", "is no URL"),
+        ("https://a]/b.jpg", "is no URL"),
+        ("https://a\u2100b/c.jpg", "is no URL"),
     ],
 )
 def test_a_media_url_the_service_would_not_take_is_refused(url: str, said: str) -> None:
@@ -134,6 +140,25 @@ def test_a_media_url_the_service_would_not_take_is_refused(url: str, said: str) 
 @pytest.mark.parametrize("request_", [StoreUrl(url="a.jpg"), swap(webhook_url="a.jpg")])
 def test_where_no_file_can_be_uploaded_none_is_proposed(request_: Request) -> None:
     assert "Path" not in str(refused(request_))
+
+
+@pytest.mark.parametrize("odd", [b"https://a/f.jpg", 5, datetime.now(UTC), UUID(int=7), {"a": "b"}, object()])
+def test_what_is_neither_a_url_nor_a_path_is_refused(odd: Any) -> None:
+    error = refused(swap(face_url=odd))
+
+    assert (error.field, type(odd).__name__ in str(error)) == ("face_url", True)
+
+
+def test_an_id_that_is_no_text_is_refused() -> None:
+    nest: Any = []
+    for _ in range(5000):
+        nest = [nest]
+    for odd in (10**5000, nest, object()):
+        refused(ById(id=odd))
+
+
+def test_brackets_and_letters_of_all_kinds_may_stand_in_a_url() -> None:
+    check(swap(face_url="https://[::1]/a[1].jpg", video_url="https://example.com/ü🙂].mp4"))
 
 
 def test_a_scheme_may_be_written_large() -> None:

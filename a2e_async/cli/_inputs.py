@@ -34,4 +34,7 @@ def kind_named(name: str, argument: str) -> TaskKind[..., Task]:
 
 
 def _path(text: str) -> PurePosixPath | Path:
-    return PurePosixPath(unquote(urlsplit(text).path)) if is_url(text) else Path(text)
+    try:
+        return PurePosixPath(unquote(urlsplit(text).path)) if is_url(text) else Path(text)
+    except ValueError:  # whoever sends it refuses it, and says why
+        return Path()

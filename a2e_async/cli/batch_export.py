@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import NamedTuple
 
+from a2e_async._frozen import Refusal, revive
+from a2e_async._rows import Entry, Phase, Summary
 from a2e_async.errors import A2EError, visible
-from a2e_async.journal import Entry, Phase, Summary, read_entries, read_summaries
+from a2e_async.journal import read_entries, read_summaries
 from a2e_async.tasks import KINDS
 from a2e_async.watcher import failure
 
@@ -62,7 +64,7 @@ def _cell(value: object) -> object:
 
 def _row(batch: Summary, entry: Entry) -> Row:
     kind = KINDS.get(batch.kind)
-    task = kind.read(entry.record) if kind and entry.record else None
+    task = revive(kind, entry.record) if kind and entry.record else None
     return Row(
         batch.id,
         batch.kind,
@@ -86,7 +88,7 @@ def _error(entry: Entry, verdict: A2EError | None) -> str | None:
         return "sent, no answer, and nothing can tell what became of it: it may have cost coins"
     if entry.phase != Phase.FAILED:
         return None
-    return verdict.message if verdict else str(json.loads(entry.failure or b"{}").get("message", ""))
+    return verdict.message if verdict else Refusal.read(entry.failure).message
 
 
 def _time(at: float | None) -> str | None:

@@ -2,11 +2,12 @@
 
 from typing import Unpack
 
+from a2e_async._rows import Phase, Summary
 from a2e_async.cli._batch import Settings, check_place, pursue
 from a2e_async.cli._inputs import kind_named
 from a2e_async.config import WaitLimits
 from a2e_async.errors import JournalError
-from a2e_async.journal import Phase, Summary, read_summaries
+from a2e_async.journal import read_summaries
 from a2e_async.session import A2ESession
 
 

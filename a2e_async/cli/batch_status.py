@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from a2e_async._rows import Phase, Summary
 from a2e_async.cli._terminal import give, number
-from a2e_async.journal import Phase, Summary, read_summaries
+from a2e_async.journal import read_summaries
 
 _HEAD = ("kind", "name", "jobs", *Phase, "coins", "holder")
 

@@ -123,6 +123,8 @@ def test_what_was_never_documented_warns_in_one_line(a2e, sandbox):
         (["face_swap.tasks.add", "name=n", "nam=n"], "no field 'nam': did you mean 'name'? It takes "),
         (["account.coins", "x=1"], "account.coins: no field 'x': It takes none."),
         (["account.coins", "x"], "'x' is no key=value"),
+        (["avatars.details", "ids={\udcff"], "ids: "),
+        (["account.exchange_diamonds", "diamonds=\udcff"], "diamonds: "),
         (["face_swap.tasks.records", "size=many"], "size: Expected `int`, got `str`."),
         (["face_swap.tasks.records", "size=5", "pageSize=6"], "size: given more than once, but it is no list"),
         (["face_swap.tasks.records", "size=0"], "size: Expected `int` >= 1"),

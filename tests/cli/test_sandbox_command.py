@@ -73,6 +73,7 @@ def test_port_in_use(a2e):
         (["--fault", "melt"], "--fault melt: effect must be one of delay, "),
         (["--fault", "status:colour=red"], "--fault status:colour=red: "),
         (["--fault", "delay:word=x"], "delay takes no word"),
+        (["--fault", "\udcff"], "--fault "),
         (["--storm", "2"], "--storm 2: share must be within 0..1"),
         (["--db", "gone/a2e.sqlite"], "cannot use gone/a2e.sqlite"),
         (["--host", "192.0.2.1", "--allow-remote"], "cannot serve on 192.0.2.1"),

@@ -56,6 +56,7 @@ def test_name_of_a_url_is_that_of_its_file(a2e, sandbox, tmp_path):
         ("http://127.0.0.1/my face.jpg", str(CLIP), "face_url: 'http://127.0.0.1/my face.jpg' holds a space"),
         (str(FACE), "http://127.0.0.1/a clip.mp4", "video_url: 'http://127.0.0.1/a clip.mp4' holds a space"),
         (str(FACE), "notes.txt", "video_url: notes.txt"),
+        (str(FACE), "http://[x/a.mp4", "video_url: 'http://[x/a.mp4' is no URL"),
     ],
 )
 def test_bad_input_costs_nothing(a2e, sandbox, tmp_path, face, video, said):

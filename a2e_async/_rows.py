@@ -1,0 +1,138 @@
+"""The rows of a journal. Each is looked at when it is read: a damaged file must not pass for one that says less."""
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+
+from a2e_async.errors import JournalError
+
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
+DAMAGED = "is damaged: restore it from a copy; do not begin anew, or jobs may be paid twice."
+_MOST = 1e15
+# As far as the calendar goes, and a little further.
+_MOMENTS: dict[str, float] = dict.fromkeys(("created", "intended", "doubted", "ended"), 1e11)
+
+
+class Phase(StrEnum):
+    """How far a job has come, as far as its money goes."""
+
+    NEW = "new"
+    """Nothing was started: it was refused, or taken back."""
+    SENDING = "sending"
+    """It may have been sent; the answer is not known."""
+    SENT = "sent"
+    """It became a task."""
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """It was sent, and nothing can tell whether it became a task."""
+
+
+class Entry(NamedTuple):
+    """One job as it stands in the journal; times are seconds since 1970."""
+
+    id: int
+    key: str
+    digest: bytes
+    request: bytes
+    phase: Phase
+    tag: str | None
+    anchor: str | None
+    """A task older than the submission; '' if there was none, None if that is not known."""
+    task_id: str
+    price: float
+    """float set aside when it was sent."""
+    coins: float | None
+    """float that the service said it cost."""
+    intended: float
+    """When it was about to be sent."""
+    doubted: float | None
+    """Since when nobody can be sending it any more, though its answer is unknown."""
+    ended: float | None
+    record: bytes | None
+    """The final task, as JSON."""
+    failure: bytes | None
+    """The final refusal, as JSON."""
+    path: str | None
+    """Where the result was saved."""
+    twins: str
+    """Ids of further tasks under the same tag: charged, but not wanted."""
+    lost: float
+    """float besides: for twins, and for what was sent anew although it may have become a task before."""
+
+
+class Summary(NamedTuple):
+    """What a journal holds of one batch."""
+
+    id: int
+    kind: str
+    name: str
+    created: float
+    """Seconds since 1970."""
+    holder: str
+    """The process that has it now."""
+    counts: dict[str, int]
+    """Jobs by phase."""
+    coins: float
+    """float spent, and set aside for what is not certain."""
+
+
+class Head(NamedTuple):
+    """One batch, its jobs aside."""
+
+    id: int
+    kind: str
+    name: str
+    created: float
+    holder: str
+
+
+class Owner(NamedTuple):
+    """Whose a batch is, and which process has it."""
+
+    id: int
+    holder: str
+    salt: bytes
+    account: bytes
+
+
+class Count(NamedTuple):
+    """The jobs of one phase, and their coins."""
+
+    phase: Phase
+    jobs: int
+    coins: float
+
+
+class Done(NamedTuple):
+    """A task that was done, as JSON, and the seconds that it took."""
+
+    record: bytes
+    seconds: float
+
+
+def checked(path: Path, row: tuple[Any, ...], kind: type[RowT]) -> RowT:
+    """Return a row as what it is to be; raise JournalError for what is none."""
+    try:
+        return kind(*map(_fit, row, _columns(kind).items()))
+    except ValueError as error:
+        raise JournalError(f"journal {path} {DAMAGED} ({error})") from None
+
+
+def _fit(value: Any, column: tuple[str, tuple[type, ...]]) -> Any:
+    name, types = column
+    if Phase in types:
+        return Phase(value)
+    if type(value) is int and float in types:
+        value = float(value)  # SQLite keeps whole numbers as such, and RETURNING shows it
+    if type(value) not in types or (type(value) is float and not 0 <= value <= _MOMENTS.get(name, _MOST)):
+        raise ValueError(f"{name}: {value!r:.80}")
+    return value
+
+
+@cache
+def _columns(kind: type) -> dict[str, tuple[type, ...]]:
+    hints = get_type_hints(kind)
+    return {name: tuple(get_args(hint)) if NoneType in get_args(hint) else (hint,) for name, hint in hints.items()}
