@@ -193,8 +193,6 @@ class Batch(Generic[TaskT]):
         return len(self.removed) - before
 
     async def _take_back(self, seconds: float | None) -> None:
-        if self._left and self._path is not None and self._journal is None:
-            raise JournalError("what is taken back could not be noted: cancel a batch inside its `async with`.")
         running, self._left = self._left, {}
 
         async def gone(task_id: str) -> None:

@@ -21,7 +21,7 @@ import msgspec
 
 from a2e_async import _sniff, errors
 from a2e_async._answer import Page, Record, explain, number_in, retry_after
-from a2e_async._course import _LONGEST, _UNSAFE
+from a2e_async._course import _LONGEST
 from a2e_async._durations import took
 from a2e_async._endpoint import Endpoint
 from a2e_async._events import EventReader
@@ -34,7 +34,7 @@ from a2e_async.cli import _inputs, call, sandbox
 from a2e_async.cli._parser import read as read_command
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
 from a2e_async.errors import A2EError, ConfigError, DecodeError, JournalError, RequestError
-from a2e_async.files import _inspect, _target, result_url
+from a2e_async.files import UNSAFE, _inspect, _target, result_url
 from a2e_async.groups import endpoints
 from a2e_async.groups.face_swap import Swap
 from a2e_async.jobs import Item, _item, _rows
@@ -326,7 +326,7 @@ def _key(data: bytes) -> object:
     text = data.decode("utf-8", "replace")
     out = _pattern(text)
     for key in ("job-1", text):
-        if not _UNSAFE.search(key) and len(key.encode()) <= _LONGEST:
+        if not UNSAFE.search(key) and len(key.encode()) <= _LONGEST:
             named = Path("out", out.format(key=key, id="a" * 24)) if key == "job-1" else Path("out") / f"{key}.mp4"
             assert key != text or named.parent == Path("out")
     return out

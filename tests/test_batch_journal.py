@@ -459,20 +459,6 @@ async def test_what_is_taken_back_is_noted_before_the_journal_is_closed(path: Pa
         assert batch.status().coins == spent(s) == 0
 
 
-async def test_what_could_not_be_noted_is_not_taken_back(path: Path) -> None:
-    async with scene(clock="stepped", coins=1e6) as s:
-        async with s.a2e.batch(FACE_SWAP, journal=path) as batch:
-            run = aiter(batch.run(jobs(s, 3)))
-            first = asyncio.ensure_future(anext(run))
-            while batch.status().queued < 3:
-                await asyncio.sleep(0)
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
-        with pytest.raises(JournalError, match="inside its"):
-            await batch.cancel(remove=True)
-        assert len(s.account.tasks) == 3
-
-
 async def test_resume_needs_no_input(path: Path) -> None:
     async with scene(clock="stepped", coins=1e6) as s:
         async with s.a2e.batch(FACE_SWAP, journal=path) as batch:

@@ -24,7 +24,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import Phase as Walk
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from a2e_async import (
     FACE_SWAP,

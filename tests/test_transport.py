@@ -250,7 +250,7 @@ async def test_a_server_that_switches_protocols_holds_no_connection() -> None:
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, A2ESession(KEY, base_url=url, timeout=1.0, limits=Limits(concurrency=1)) as a2e:
         for _ in range(3):
             with pytest.raises(DecodeError, match="no envelope"):
