@@ -43,9 +43,9 @@ class Entry(NamedTuple):
     """A task older than the submission; '' if there was none, None if that is not known."""
     task_id: str
     price: float
-    """float set aside when it was sent."""
+    """Coins set aside when it was sent."""
     coins: float | None
-    """float that the service said it cost."""
+    """Coins that the service said it cost."""
     intended: float
     """When it was about to be sent."""
     doubted: float | None
@@ -60,7 +60,7 @@ class Entry(NamedTuple):
     twins: str
     """Ids of further tasks under the same tag: charged, but not wanted."""
     lost: float
-    """float besides: for twins, and for what was sent anew although it may have become a task before."""
+    """Coins besides: for twins, and for what was sent anew although it may have become a task before."""
 
 
 class Summary(NamedTuple):
@@ -76,7 +76,7 @@ class Summary(NamedTuple):
     counts: dict[str, int]
     """Jobs by phase."""
     coins: float
-    """float spent, and set aside for what is not certain."""
+    """Coins spent, and set aside for what is not certain."""
 
 
 class Head(NamedTuple):

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from random import Random
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -21,19 +21,19 @@ import msgspec
 
 from a2e_async import _sniff, errors
 from a2e_async._answer import Page, Record, explain, number_in, retry_after
+from a2e_async._arriving import texts
 from a2e_async._course import _LONGEST
 from a2e_async._durations import took
 from a2e_async._endpoint import Endpoint
 from a2e_async._events import EventReader
 from a2e_async._fields import Fields, did_you_mean
 from a2e_async._frozen import freeze, thaw
-from a2e_async._arriving import texts
-from a2e_async._wire import Reply, Request, blueprint, media_of, refuse, url_problem
+from a2e_async._wire import Request, blueprint, media_of, refuse, url_problem
 from a2e_async.batch import _pattern
 from a2e_async.cli import _inputs, call, sandbox
 from a2e_async.cli._parser import read as read_command
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig
-from a2e_async.errors import A2EError, ConfigError, DecodeError, JournalError, RequestError
+from a2e_async.errors import A2EError, DecodeError, RequestError
 from a2e_async.files import UNSAFE, _inspect, _target, result_url
 from a2e_async.groups import endpoints
 from a2e_async.groups.face_swap import Swap
@@ -123,9 +123,16 @@ def _of_answers(answers: list[Recorded]) -> Iterator[Decoder]:
         return bytes((at, status, draw.randrange(len(PAUSES)))) + mutated(draw, [found.body])
 
     yield Decoder("answers of endpoints", answer, _answer, share=6)
-    yield Decoder("errors: explained", lambda draw: bytes(draw.randrange(256) for _ in range(3)) + mutated(draw, bodies), _explained, ())
+    yield Decoder(
+        "errors: explained",
+        lambda draw: bytes(draw.randrange(256) for _ in range(3)) + mutated(draw, bodies),
+        _explained,
+        (),
+    )
     kinds = {kind.start.answer.record: at for at, kind in enumerate(KINDS.values())}
-    records = [(kinds[found.endpoint.answer.record], found.body) for found in good if found.endpoint.answer.record in kinds]
+    records = [
+        (kinds[found.endpoint.answer.record], found.body) for found in good if found.endpoint.answer.record in kinds
+    ]
     tasks = [(at, msgspec.json.encode(record)) for at, body in records for record in _records_in(body)]
 
     def task(draw: Draw) -> bytes:
@@ -225,12 +232,41 @@ _URLS = (
     b"https://cdn.example/results/65a0b1c2.mp4?token=%20x#y", b"http://[::1]:80/a.mp4", b"HTTP://u:p@h/a b", b"file:///a",
     b"https://h/" + b"n" * 300 + b".mp4", b"https://h/%2e%2e/..%2f..", b"https://h/a/..", b"https://h/.hidden.\xc3\xbc",
 )  # fmt: skip
-_KEYS = (b"job-1", b"../x", b"a\\b", b"CON", b"{key}", b"results/{key}.mp4", b"{key}/{id}", b"{id!r}", b"{key:>9}", b"a.")
+_KEYS = (
+    b"job-1",
+    b"../x",
+    b"a\\b",
+    b"CON",
+    b"{key}",
+    b"results/{key}.mp4",
+    b"{key}/{id}",
+    b"{id!r}",
+    b"{key:>9}",
+    b"a.",
+)
 _WORDS = (b"completed", b" PROCESSING ", b"\xc4\xb0nit", b"65a0b1c2d3e4f5a6b7c8d9e0", b"0x12_45a6b7c8d9e0a6b7c8",
     b"-1234567a6b7c8d9e0a6b7c8", b" +123456a6b7c8d9e0a6b7c8", b"12_45_67a6b7c8d9e0a6b7c8",
 )  # fmt: skip
-_FAULT = (b"status:status=503,share=0.1", b"delay:seconds=1,longest=3", b'{"effect": "status", "status": 429, "share": 0.01, "path": "*/add", "headers": {"Retry-After": "1"}}',)
-_URL_TOKENS = (b"http://", b"https://", b"[", b"]", b"@", b"..", b"/", b"%2f", b"#", b"?", b":99999", b"\t", b"\xc2\xa0")
+_FAULT = (
+    b"status:status=503,share=0.1",
+    b"delay:seconds=1,longest=3",
+    b'{"effect": "status", "status": 429, "share": 0.01, "path": "*/add", "headers": {"Retry-After": "1"}}',
+)
+_URL_TOKENS = (
+    b"http://",
+    b"https://",
+    b"[",
+    b"]",
+    b"@",
+    b"..",
+    b"/",
+    b"%2f",
+    b"#",
+    b"?",
+    b":99999",
+    b"\t",
+    b"\xc2\xa0",
+)
 
 
 def _of_texts() -> Iterator[Decoder]:
@@ -247,7 +283,9 @@ def _of_texts() -> Iterator[Decoder]:
     yield Decoder("media", lambda draw: scrambled(draw, draw.choice(_MEDIA)), _media, ())
     yield Decoder("settings", lambda draw: draw.randbytes(8) + mutated(draw, _SETTINGS), _setting)
     yield Decoder("command line: words", _typed, _words)
-    yield Decoder("command line: options", of(*_COMMANDS, tokens=(b"\0", b"--", b"nan", b"-1")), _options, (SystemExit,), 0.02)
+    yield Decoder(
+        "command line: options", of(*_COMMANDS, tokens=(b"\0", b"--", b"nan", b"-1")), _options, (SystemExit,), 0.02
+    )
     yield Decoder("command line: faults", of(*_FAULT), lambda data: sandbox._rule(os.fsdecode(data)))
 
 
@@ -357,7 +395,12 @@ def _media(data: bytes) -> object:
     return _sniff.media_type(data)
 
 
-_SETTINGS = (b"sk_0123\0https://video.a2e.ai", b"sk_x\0http://127.0.0.1:8723/", b"sk_x\0http://[::1]:80/a?b#c", b" k \0")
+_SETTINGS = (
+    b"sk_0123\0https://video.a2e.ai",
+    b"sk_x\0http://127.0.0.1:8723/",
+    b"sk_x\0http://[::1]:80/a?b#c",
+    b" k \0",
+)
 _DURATIONS = (*[1.0, 2.0, 0.5] * 6, 60.0, 0.0, -1.0, 1e-9, 1e300, float("nan"), float("inf"), float("-inf"))
 
 
@@ -427,7 +470,9 @@ def _of_files() -> Iterator[Decoder]:
         writer.writerow(row)
         for _ in range(draw.randint(1, 3)):
             writer.writerow([_as_text(value) for value in row.values()])
-        return bytes([at]) + (scrambled(draw, file.getvalue().encode(), _CSV, tokens) if draw.random() < 0.9 else noise(draw))
+        return bytes([at]) + (
+            scrambled(draw, file.getvalue().encode(), _CSV, tokens) if draw.random() < 0.9 else noise(draw)
+        )
 
     def lines(draw: Draw) -> bytes:
         at = draw.randrange(len(_STARTS))
@@ -548,9 +593,7 @@ def _request(data: bytes) -> object:
 
 def _made(draw: Draw, cls: type[Request]) -> Request:
     values = {
-        info.name: _value(draw, info)
-        for info in msgspec.structs.fields(cls)
-        if info.required or draw.random() < 0.3
+        info.name: _value(draw, info) for info in msgspec.structs.fields(cls) if info.required or draw.random() < 0.3
     }
     return cls(**values)
 

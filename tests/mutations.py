@@ -246,12 +246,22 @@ def _knot(_draw: Draw) -> Any:
 
 
 _OBJECTS: list[Callable[[Draw], Any]] = [
-    lambda draw: draw.choice((None, True, False, *_NUMBERS, 10**5000, float("nan"), float("inf"), 2 + 3j, ..., int, len)),
+    lambda draw: draw.choice(
+        (None, True, False, *_NUMBERS, 10**5000, float("nan"), float("inf"), 2 + 3j, ..., int, len)
+    ),
     lambda draw: draw.choice((*_TEXTS, "\ud800", "https://a/\ud800", "x" * 3000, "https://a/b c", _Text("a"))),
-    lambda draw: draw.choice((b"https://a/f.jpg", bytearray(b"x"), memoryview(b"x"), b"\xff", msgspec.Raw(b"1"), msgspec.Raw(b"{"))),
-    lambda draw: draw.choice((Path("a.jpg"), PurePath("/dev/null"), Path("a\0b"), Path(), Path("x" * 3000), Path("\udcff"))),
-    lambda draw: draw.choice((datetime.now(UTC), Decimal("1.5"), Decimal("nan"), UUID(int=7), _Colour.RED, timedelta(1), date.min)),
-    lambda draw: draw.choice(([], ["a"], ["https://a", 5], ("https://a",), {"a"}, frozenset(), {}, {1: 2}, {None: 1}, {"a": {1}})),
+    lambda draw: draw.choice(
+        (b"https://a/f.jpg", bytearray(b"x"), memoryview(b"x"), b"\xff", msgspec.Raw(b"1"), msgspec.Raw(b"{"))
+    ),
+    lambda draw: draw.choice(
+        (Path("a.jpg"), PurePath("/dev/null"), Path("a\0b"), Path(), Path("x" * 3000), Path("\udcff"))
+    ),
+    lambda draw: draw.choice(
+        (datetime.now(UTC), Decimal("1.5"), Decimal("nan"), UUID(int=7), _Colour.RED, timedelta(1), date.min)
+    ),
+    lambda draw: draw.choice(
+        ([], ["a"], ["https://a", 5], ("https://a",), {"a"}, frozenset(), {}, {1: 2}, {None: 1}, {"a": {1}})
+    ),
     lambda draw: [odd_object(draw) for _ in range(draw.randint(1, 3))],
     lambda draw: {draw.choice(KEYS): odd_object(draw) for _ in range(draw.randint(1, 3))},
     lambda draw: draw.choice((_nest, _knot))(draw),

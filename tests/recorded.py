@@ -85,7 +85,10 @@ class _Recorder:
         """Send one request with all that is required of it, and return the data of the answer."""
         noun = endpoint.noun
         mine = self._ids[noun]
-        given = self._given | {"ids": [mine, "e" * 24], **dict.fromkeys(("_id", "id", "video_id", "reference_id"), mine)}
+        given = self._given | {
+            "ids": [mine, "e" * 24],
+            **dict.fromkeys(("_id", "id", "video_id", "reference_id"), mine),
+        }
         wanted = {"tts_id"} if endpoint is Voices.speak else {"image_url"} if endpoint.name == "start" else set()
         fields = [f for f in msgspec.structs.fields(endpoint.request) if f.required or f.encode_name in wanted]
         values = {field.name: given[field.encode_name] for field in fields}

@@ -119,5 +119,5 @@ def test_what_cannot_be_written_down_is_said() -> None:
     "odd", [b"", b"{", b"7", b"[]", b"\xff", b'{"name":"\xff"}', b"[" * 5000, b'{"name":1e999}', b"{}"]
 )
 def test_what_is_damaged_is_said(odd: bytes) -> None:
-    with pytest.raises(RequestError, match="request|missing"):
+    with pytest.raises(RequestError, match=r"request|missing"):
         thaw(AddSwap, odd)

@@ -109,7 +109,7 @@ async def ask(folder: Path, data: bytes) -> object:
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1")
-    url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     said = data[1:].replace(b":19999", url.encode()[-6:])
     connector = aiohttp.TCPConnector(resolver=_Nowhere(), socket_factory=_at_home)
     try:
