@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import settings
@@ -13,12 +14,13 @@ settings.load_profile("unhurried")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", action="store_true", help="renew the pictures in docs/pages/img")
+    parser.addoption("--blocking", action="store_true", help="let calls that block the event loop fail; not with --cov")
     parser.addoption("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="loop of asynchronous tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_blocks() -> Iterator[None]:
-    with blocking.watched():
+def nothing_blocks(request: pytest.FixtureRequest) -> Iterator[None]:
+    with blocking.watched() if request.config.getoption("--blocking") else nullcontext():
         yield
 
 
