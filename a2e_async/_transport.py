@@ -5,12 +5,11 @@ import contextlib
 import re
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import msgspec
 
@@ -60,8 +59,8 @@ class Pool:
 
         self.gate = Gate(config.limits.concurrency, config.limits.rate)
         self.transfers = asyncio.Semaphore(config.limits.transfers)
-        self.uploads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """One lock for each content, so that a file wanted by many is uploaded once."""
+        self.uploads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """One lock for each content on its way, so that a file wanted by many is uploaded once."""
         self.errors = (aiohttp.ClientError, TimeoutError, OSError)
         timeout = aiohttp.ClientTimeout(total=config.timeout, sock_connect=min(config.timeout, 15.0))
         # A transfer has no total: as long as bytes move, it may go on.

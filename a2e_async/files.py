@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # The default bucket keeps uploads for three days (contract 1.5); a URL is handed out again for one.
 REUSE = 86_400.0
+REMEMBERED = 10_000
+"""Uploads of which a session knows the URL at the most, the oldest forgotten first: some 3 MB."""
 LARGEST = 4 << 30
 """Bytes of a result at the most, unless told otherwise."""
 LABEL = "PUT upload"
@@ -99,9 +101,9 @@ class Files:
     ) -> str:
         """Upload a file and return its public URL, valid for about three days.
 
-        The same content is uploaded once a day and session, however often it is asked for. ``accept`` lists
-        ``picture``, ``video`` and ``audio``; what the file is not raises `RequestError` naming ``field``. The
-        service prices presigned uploads (contract 1.6).
+        The same content is uploaded once a day and session, however often it is asked for, as long as not more than
+        10,000 others came since. ``accept`` lists ``picture``, ``video`` and ``audio``; what the file is not raises
+        `RequestError` naming ``field``. The service prices presigned uploads (contract 1.6).
         """
         return await self.send(await self.inspect(path, accept=accept, field=field), on_progress)
 
@@ -118,13 +120,16 @@ class Files:
     async def send(self, local: LocalFile, on_progress: Progress | None = None) -> str:
         """Upload an inspected file, unless its content was, and return its public URL."""
         pool = self._transport.pool()
-        async with pool.uploads[local.digest]:
+        async with pool.uploads.setdefault(local.digest, asyncio.Lock()):
             url, until, day = self._known.get(local.digest, ("", 0.0, 0.0))
             # A clock that stands still while the machine sleeps knows nothing of the day on which the URL expires.
             if time.monotonic() >= until or time.time() >= day:
                 async with pool.transfers:
                     url = await self._put(pool, local, on_progress)
+                self._known.pop(local.digest, None)
                 self._known[local.digest] = (url, time.monotonic() + REUSE, time.time() + REUSE)
+                if len(self._known) > REMEMBERED:
+                    del self._known[next(iter(self._known))]
         return url
 
     async def _put(self, pool: Pool, local: LocalFile, progress: Progress | None) -> str:

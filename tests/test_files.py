@@ -21,6 +21,7 @@ from a2e_async import (
     RequestError,
     RetryPolicy,
     TransportError,
+    files,
 )
 from a2e_async._download import CHUNK
 from a2e_async.groups.face_swap import Swap
@@ -50,6 +51,18 @@ async def test_the_same_content_is_uploaded_once(tmp_path: Path) -> None:
         urls = await asyncio.gather(*(s.a2e.files.upload(path) for path in [FACE, twin] * 20))
         assert len(set(urls)) == 1
         assert len(s.sent("PUT", "")) == 1
+
+
+async def test_uploads_without_end_take_no_memory_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "REMEMBERED", 3)
+    picture = tmp_path / "face.jpg"
+    async with scene() as s:
+        for number in [0, 1, 2, 2, 3, 3, 0]:  # the first has made room for the last by then
+            picture.write_bytes(FACE.read_bytes() + bytes([number]))
+            await s.a2e.files.upload(picture)
+        assert len(s.sent("PUT", "")) == 5
+        assert len(s.a2e.files._known) == 3
+        assert not s.a2e._transport.pool().uploads
 
 
 async def test_changed_content_is_uploaded_again(tmp_path: Path) -> None:
