@@ -40,8 +40,9 @@ def test_no_cell_is_a_formula_and_none_steers_the_terminal(a2e, tmp_path):
     async def fill():
         journal = await Journal.open(tmp_path / "j.sqlite", kind="face_swap", account="a")
         for key in keys:
-            job = await journal.intend(key, b"", b"{}", None, 1.0)
-            await journal.ended(job, Phase.FAILED, 0.0, failure=json.dumps({"message": key}).encode())
+            job = await journal.intend(key, bytes(16), b"{}", None, 1.0)
+            refusal = {"message": key, "code": 1003, "http_status": 400}
+            await journal.ended(job, Phase.FAILED, 0.0, failure=json.dumps(refusal).encode())
         await journal.aclose()
 
     asyncio.run(fill())
