@@ -79,28 +79,30 @@ class Plan:
     scale: int = 100
 
 
-def descriptors() -> int:
-    try:
-        return len(list(Path("/proc/self/fd").iterdir())) - 1
-    except OSError:
-        return 0  # only Linux tells
+def descriptors() -> list[str]:
+    """Return what each open descriptor is of."""
+    found = []
+    with contextlib.suppress(OSError):  # only Linux tells
+        for one in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # the one that reads the folder
+                found.append(str(one.readlink()))
+    return found
 
 
 def trial(rules: Sequence[Rule], plan: Plan, beside: Sequence[Rule] = ()) -> Result:
     """Run one, in an event loop of its own, and look for what it left behind; what is `beside` is not counted."""
-    before = descriptors(), threading.active_count()
+    before = len(descriptors()), threading.active_count()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, sandbox_thread(clock=f"scaled:{plan.scale}", coins=1e6) as sandbox:
         result = asyncio.run(_Trial(sandbox, rules, beside, plan, Path(folder)).run())
     until = time.monotonic() + 3
-    while time.monotonic() < until and (descriptors() > before[0] or threading.active_count() > before[1]):
+    while time.monotonic() < until and (len(descriptors()) > before[0] or threading.active_count() > before[1]):
         time.sleep(0.02)
-    for what, was, now in zip(
-        ("descriptors", "threads"), before, (descriptors(), threading.active_count()), strict=True
-    ):
-        if now > was:
-            result.leaks += now - was
-            result.told.append(f"{now - was} {what} left")
+    left = {"descriptors": descriptors(), "threads": [thread.name for thread in threading.enumerate()]}
+    for was, (what, now) in zip(before, left.items(), strict=True):
+        if len(now) > was:
+            result.leaks += len(now) - was
+            result.told.append(f"{len(now) - was} {what} left of {now}")
     result.seconds = time.monotonic() - began
     return result
 

@@ -55,7 +55,7 @@ def sample(began: float) -> dict[str, float]:
     return {
         "seconds": round(time.monotonic() - began, 1),
         "resident_kb": resident(),
-        "descriptors": descriptors(),
+        "descriptors": len(descriptors()),
         "threads": threading.active_count(),
         "tasks": len(asyncio.all_tasks()),
         "objects": len(gc.get_objects()),
