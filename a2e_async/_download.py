@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from a2e_async._answer import retry_after
 from a2e_async._courier import Courier
-from a2e_async._retry import waits
+from a2e_async._retry import next_pause, waits
 from a2e_async._surely import opened
 from a2e_async._transport import Pool, Transport, hide
 from a2e_async.errors import APIError, DecodeError, NotFoundError, TransportError
@@ -27,6 +28,8 @@ Progress = Callable[[int, int | None], None]
 CHUNK = 1 << 20
 LABEL = "GET result"
 _GONE = frozenset({403, 404, 410})
+_BUSY = frozenset({416, 429})
+"""Answers that another try, from the start, may not get."""
 SLOWEST = 1024.0
 """Bytes a second below which a download is broken off, and continued."""
 _NO_MEDIA = ("text/html", "application/json", "application/xml")
@@ -61,6 +64,8 @@ class Download:
         self._max, self._progress = max_bytes, progress
         self._done = 0
         self._etag = ""
+        self._asked: float | None = None
+        """Seconds that the host asked to wait in its last answer."""
 
     async def run(self, url: str, renew: Callable[[], Awaitable[str]] | None) -> None:
         """Fetch all of it; ``renew`` brings a fresh URL, once, where the first has expired."""
@@ -73,13 +78,14 @@ class Download:
                     raise
                 url, renew = await renew(), None
             except TransportError:
-                pause = next(pauses, None)
+                pause = next_pause(pauses, self._transport.config.retry, self._asked)
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
 
     async def _fetch(self, url: str) -> None:
         headers = {"Accept-Encoding": "identity"}
+        self._asked = None
         if self._done:
             headers |= {"Range": f"bytes={self._done}-"} | ({"If-Range": self._etag} if self._etag else {})
         async with contextlib.AsyncExitStack() as stack:
@@ -101,8 +107,8 @@ class Download:
         status = response.status
         if status in _GONE:
             raise NotFoundError("the result URL has expired or is gone.", http_status=status, endpoint=LABEL)
-        if status == 416 or status >= 500:
-            self._done = 0
+        if status in _BUSY or status >= 500:
+            self._done, self._asked = 0, retry_after(response.headers.get("Retry-After", ""))
             raise TransportError(f"HTTP {status}.", endpoint=LABEL)
         if status >= 300:
             raise APIError("the result cannot be fetched.", http_status=status, endpoint=LABEL)

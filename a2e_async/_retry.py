@@ -43,3 +43,9 @@ def waits(policy: RetryPolicy) -> Iterator[float]:
     next(ceilings)  # primes the generator, which yields nothing first
     for _ in range(policy.attempts - 1):
         yield backoff.full_jitter(next(ceilings))
+
+
+def next_pause(pauses: Iterator[float], policy: RetryPolicy, asked: float | None) -> float | None:
+    """Return the next pause, no shorter than a server asked for; None where nothing is to be sent again."""
+    pause = next(pauses, None)
+    return None if pause is None or (asked or 0.0) > policy.patience else max(pause, asked or 0.0)

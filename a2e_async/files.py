@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
+from a2e_async._answer import retry_after
 from a2e_async._courier import Courier
 from a2e_async._download import CHUNK, SLOWEST, Download, Progress
 from a2e_async._download import LABEL as GET
 from a2e_async._endpoint import Caller
-from a2e_async._retry import waits
+from a2e_async._retry import next_pause, waits
 from a2e_async._sniff import HEAD, media_problem, media_type
 from a2e_async._surely import opened, surely
 from a2e_async._transport import Pool, Transport, hide
@@ -147,16 +148,18 @@ class Files:
         courier = Courier(LABEL, self._transport.config.base_url)
         request = partial(pool.plain.put, url, data=body, headers=headers, middlewares=(courier,), **pool.move)
         while True:
+            asked = None
             try:
                 async with body.in_time(), request(allow_redirects=False) as response:
+                    asked = retry_after(response.headers.get("Retry-After", ""))
                     failure = await _refusal(response, local.path.name)
             except pool.errors as error:
                 failure = self._transport.translate(LABEL, error)
                 failure.__cause__ = hide(error)
             if failure is None:
                 return
-            pause = next(pauses, None) if isinstance(failure, TransportError) else None
-            if pause is None:
+            pause = next_pause(pauses, self._transport.config.retry, asked)
+            if pause is None or not isinstance(failure, TransportError):
                 raise failure
             await asyncio.sleep(pause)
 

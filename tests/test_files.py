@@ -109,6 +109,26 @@ async def test_an_upload_that_something_on_the_way_answers_is_sent_again(tmp_pat
         assert len(s.sent("PUT", "")) == 3
 
 
+async def test_a_transfer_waits_as_long_as_its_host_asks_for(tmp_path: Path) -> None:
+    async with scene() as s:
+        loop = asyncio.get_running_loop()
+        for method in ("PUT", "GET"):
+            began = loop.time()
+            s.account.fault(Rule("status", method=method, path="/[!a]*", status=429, retry_after=1, first=1))
+            saved = await s.a2e.files.save(await s.a2e.files.upload(FACE), tmp_path / "copy.jpg")
+            assert saved.read_bytes() == FACE.read_bytes()
+            assert loop.time() - began >= 1
+
+
+async def test_a_host_that_asks_for_more_patience_than_there_is(tmp_path: Path) -> None:
+    async with scene(retry=RetryPolicy(patience=5)) as s:
+        url = await s.a2e.files.upload(FACE)
+        s.account.fault(Rule("status", method="GET", path="/[!a]*", status=429, retry_after=6))
+        with pytest.raises(TransportError, match="429"):
+            await s.a2e.files.save(url, tmp_path / "copy.jpg")
+        assert not list(tmp_path.iterdir())
+
+
 async def test_an_upload_that_is_never_taken_is_told() -> None:
     async with scene() as s:
         s.account.fault(Rule("html", method="PUT"))
