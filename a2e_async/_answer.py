@@ -331,8 +331,8 @@ def _error_class(status: int, code: int, text: str) -> type[APIError]:
 
 def retry_after(value: str) -> float | None:
     """Read both forms of Retry-After as seconds from now; None where there is nothing readable."""
-    if value.strip().isdecimal():
-        return float(value)
+    if (digits := value.strip()).isdecimal():
+        return float(digits)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError, OverflowError):

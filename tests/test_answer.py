@@ -299,7 +299,7 @@ def test_a_pause_is_read_off_the_answer() -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("0", 0.0), ("120", 120.0), (" 7 ", 7.0), ("", None), ("soon", None), ("-1", None), ("1.5", None),
-     ("²", None),
+     ("²", None), ("12\x1d", 12.0),
      ("9" * 400, float("inf")), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
      ("Wed, 21 Oct 2099 07:28:00 +99999999999999", None),
      ("Wed, 99 Oct 2099 07:28:00 GMT", None)],
