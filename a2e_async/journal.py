@@ -14,11 +14,12 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 from a2e_async._lock import held, seize
-from a2e_async._rows import Count, Done, Entry, Head, Owner, Phase, Summary, checked
+from a2e_async._rows import DAMAGED, Count, Done, Entry, Head, Owner, Phase, Summary, checked
 from a2e_async._writer import UNUSABLE, Writer, complaint
 from a2e_async.errors import JournalError
 
@@ -138,7 +139,11 @@ class Journal:
         sql = f"""SELECT {_COLUMNS} FROM jobs WHERE batch = ? AND id > ? AND phase IN ('new', 'sending', 'sent')
             ORDER BY id LIMIT ?"""
         rows = await self._writer.do(lambda db: db.execute(sql, (self._batch, after, limit)).fetchall())
-        return [checked(self.path, row, Entry) for row in rows]
+        found = [checked(self.path, row, Entry) for row in rows]
+        # Whoever goes on after the last one would come by here for ever.
+        if any(one >= other for one, other in pairwise([after, *(entry.id for entry in found)])):
+            raise JournalError(f"journal {self.path} {DAMAGED} (the index of its open jobs is out of order)")
+        return found
 
     async def lately_done(self, limit: int) -> list[Done]:
         """Return the records of the tasks done last, the oldest first, and the seconds from intent to end."""

@@ -547,6 +547,19 @@ async def test_a_damaged_page_is_told_by_whoever_reads(tmp_path: Path) -> None:
         list(read_entries(path, 1))
 
 
+async def test_an_index_that_goes_round_in_circles_is_told(tmp_path: Path) -> None:
+    data = await asyncio.to_thread(journals.whole, tmp_path)
+    # The third of the open jobs becomes the first once more.
+    entry = b"\6\4\x09\1\1\3\3"
+    assert data.count(entry) == 1
+    path = tmp_path / "j"
+    path.write_bytes(data.replace(entry, b"\6\4\x09\1\1\3\1"))
+    journal = await Journal.open(path, kind="face_swap", account=journals.ACCOUNT)
+    with pytest.raises(JournalError, match=r"is damaged: .* out of order"):
+        await journal.unfinished()
+    await journal.aclose()
+
+
 async def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="there is no journal"):
         read_summaries(tmp_path / "none")
