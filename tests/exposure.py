@@ -24,6 +24,7 @@ from rich.pretty import pretty_repr
 
 from a2e_async import FACE_SWAP, A2EError, A2ESession, Limits, PollPolicy, RetryPolicy, SessionConfig, Webhooks
 from a2e_async.sandbox import Rule
+from a2e_async.sandbox.objects import SAMPLES
 
 WEBHOOK_TOKEN = "hook-" + "0123456789" * 3
 COINS, ADD = "/api/v1/user/remainingCoins", "/api/v1/userFaceSwapTask/add"
@@ -133,8 +134,7 @@ async def echo() -> AsyncIterator[str]:
 
 async def works() -> None:
     """Upload, swap, batch, save: with a session of one's own and a lent one."""
-    folder = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
-    jobs = [{"key": f"k{i}", "name": f"n{i}", "face_url": folder / "face.jpg", "video_url": folder / "clip.mp4"}
+    jobs = [{"key": f"k{i}", "name": f"n{i}", "face_url": SAMPLES / "face.jpg", "video_url": SAMPLES / "clip.mp4"}
             for i in range(2)]  # fmt: skip
     easy: dict[str, Any] = SWIFT | {"timeout": 30.0, "retry": RetryPolicy(), "limits": Limits()}
     async with aiohttp.ClientSession(headers={"x-mine": "1"}) as http:

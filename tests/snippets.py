@@ -12,10 +12,10 @@ from types import FunctionType
 import pytest
 
 from a2e_async.sandbox import Sandbox
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import KEY
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "a2e_async" / "sandbox" / "samples"
 
 
 def blocks(path: Path) -> list[str]:

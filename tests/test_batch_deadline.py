@@ -31,10 +31,10 @@ from a2e_async._wire import has_files
 from a2e_async.errors import A2EError
 from a2e_async.journal import Phase, read_entries
 from a2e_async.sandbox import Rule
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import Scene, scene
 from tests.stepping import Service, SteppingLoop, stepped
 
-SAMPLES = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
 ADD = "*/userFaceSwapTask/add"
 
 

@@ -17,6 +17,7 @@ import anyio.to_thread
 import pytest
 from msgspec import structs
 
+import a2e_async
 from a2e_async import (
     FACE_SWAP,
     A2ESession,
@@ -44,6 +45,7 @@ from tests.service import KEY, Scene, scene
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(a2e_async.__file__).parent
 ADD = "/api/v1/userFaceSwapTask/add"
 FAST: dict[str, Any] = {"clock": "scaled:1000"}
 SWIFT: dict[str, Any] = {"timeout": 1.0, "poll": PollPolicy(shortest=0.05, longest=0.2, grace=0.5)}
@@ -646,8 +648,8 @@ async def test_a_million_jobs_begin_at_once_and_take_no_room(path: Path) -> None
 
 def _own_memory() -> int:
     gc.collect()
-    package = [tracemalloc.Filter(inclusive=True, filename_pattern=str(ROOT / "a2e_async" / "*"))]
-    others = [tracemalloc.Filter(inclusive=False, filename_pattern=str(ROOT / "a2e_async" / "sandbox" / "*"))]
+    package = [tracemalloc.Filter(inclusive=True, filename_pattern=str(PACKAGE / "*"))]
+    others = [tracemalloc.Filter(inclusive=False, filename_pattern=str(PACKAGE / "sandbox" / "*"))]
     found = tracemalloc.take_snapshot().filter_traces(package + others).statistics("filename")
     return sum(entry.size for entry in found)
 

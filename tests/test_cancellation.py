@@ -24,10 +24,10 @@ from a2e_async.groups.face_swap import Swap
 from a2e_async.groups.voices import StartVoice
 from a2e_async.journal import Entry, Journal, read_entries, read_summaries
 from a2e_async.sandbox import Rule, Sandbox, sandbox_thread
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import Scene
 from tests.walking import BRISK, WAYS, Cancelling, Case, Work, walk
 
-SAMPLES = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
 TOKEN = "a-token-that-nobody-knows"
 ADD = "/api/v1/userFaceSwapTask/add"
 CASES: list[Case] = []

@@ -20,11 +20,12 @@ from a2e_async import A2EError, A2ESession, AuthenticationError, DecodeError, Re
 from a2e_async._courier import Courier, is_public
 from a2e_async.groups.face_swap import Swap
 from a2e_async.sandbox import Rule, Sandbox
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import KEY, SWIFT, host, scene
 
 pytestmark = pytest.mark.anyio
 
-FACE = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples" / "face.jpg"
+FACE = SAMPLES / "face.jpg"
 FILE = b"\0" * 1000
 PLAIN = {"accept", "accept-encoding", "content-length", "content-type", "host", "user-agent"}
 

@@ -26,11 +26,11 @@ from a2e_async import (
 from a2e_async._download import CHUNK
 from a2e_async.groups.face_swap import Swap
 from a2e_async.sandbox import Rule
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import host, scene
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
 FACE, CLIP = SAMPLES / "face.jpg", SAMPLES / "clip.mp4"
 DATA = bytes(range(256)) * 20_000
 

@@ -22,11 +22,11 @@ from a2e_async import (
 )
 from a2e_async.job import Job
 from a2e_async.sandbox import Rule
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import Scene, scene
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
 ADD = "*/userFaceSwapTask/add"
 
 

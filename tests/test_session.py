@@ -10,11 +10,10 @@ import pytest
 from a2e_async import FACE_SWAP, A2ESession, ConfigError, RequestError, TaskFailedError, TaskState
 from a2e_async.groups.face_swap import AddSwap
 from a2e_async.sandbox import Rule
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import KEY, SWIFT, scene
 
 pytestmark = pytest.mark.anyio
-
-SAMPLES = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples"
 
 
 async def test_three_lines_to_the_first_result(tmp_path: Path) -> None:

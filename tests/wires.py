@@ -13,10 +13,11 @@ from aiohttp.abc import AbstractResolver
 
 from a2e_async import A2ESession, PollPolicy, RetryPolicy
 from a2e_async.groups.image_to_video import ExtendPromptStreamed, ImageToVideo
+from a2e_async.sandbox.objects import SAMPLES
 from tests.mutations import Draw, mutated, scrambled
 
 KEY = "sk_wire-secret"
-FACE = Path(__file__).parents[1] / "a2e_async" / "sandbox" / "samples" / "face.jpg"
+FACE = SAMPLES / "face.jpg"
 _JSON = b'{"code":0,"data":{"coins":12.5,"_id":"65a0b1c2d3e4f5a6b7c8d9e0","uploadUrl":"http://127.0.0.1:19999/x"},"trace_id":"t"}'
 _EVENTS = b'event: delta\ndata: {"delta": "a"}\n\nevent: done\ndata: {}\n\n'
 _MEDIA = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 8

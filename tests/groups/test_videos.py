@@ -1,7 +1,6 @@
 """Dubbing, image to video, caption removal, streaming and tokens, over TCP against the sandbox."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +11,12 @@ from a2e_async.groups.image_to_video import ImageVideo
 from a2e_async.groups.streaming import Room, RoomToken, StreamingAvatar
 from a2e_async.groups.tokens import APIToken, LoginToken
 from a2e_async.sandbox import Rule
+from a2e_async.sandbox.objects import SAMPLES
 from tests.service import scene
 
 pytestmark = pytest.mark.anyio
 
-CLIP = Path(__file__).parents[2] / "a2e_async" / "sandbox" / "samples" / "clip.mp4"
+CLIP = SAMPLES / "clip.mp4"
 
 
 async def test_dubbing_a_local_file() -> None:
