@@ -32,7 +32,7 @@ def call(*command: str | Path, **more: str) -> str:
 
 def tracked() -> set[str]:
     """Return the paths of all files of the project."""
-    return set(call("git", "ls-files").splitlines())
+    return set(call("git", "-c", "safe.directory=*", "ls-files").splitlines())
 
 
 def version() -> str:
