@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -10,6 +11,9 @@ from tests import blocking
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+# What a shell runs in the background ignores Ctrl-C, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
