@@ -103,7 +103,8 @@ class Job:
         permit = Permit(inf if self._end is None else self._end)
         sending = asyncio.ensure_future(self._agent.call(kind.start, prepared, permit))
         try:
-            task = await asyncio.shield(sending)
+            await asyncio.wait([sending])  # a shield would report to the loop what is told below
+            task = sending.result()
         except asyncio.CancelledError as cancelled:
             permit.until = -inf  # what is under way may still be answered, but nothing else is sent
             under_way = permit.left > 0

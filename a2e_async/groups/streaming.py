@@ -133,7 +133,8 @@ class Streaming(Group):
         permit = Permit()
         entering = asyncio.ensure_future(self.caller.call(Streaming.enter, request, permit))
         try:
-            return await asyncio.shield(entering)
+            await asyncio.wait([entering])  # a shield would report to the loop what nobody waits for any more
+            return entering.result()
         except asyncio.CancelledError as error:
             # Only the answer tells which room is to be left.
             permit.until = -inf  # nothing is sent any more
