@@ -117,6 +117,10 @@ class TaskWatcher(Generic[TaskT]):
         left = self._end - asyncio.get_running_loop().time() if self._end else self._patience
         return Handle(self._kind.name, self.task_id, self._state, time.time() + left).to_json()
 
+    def skip(self, told: TaskState) -> None:
+        """Take a state for told, say by another process: iterating goes on with what comes after it."""
+        self._state, self._top = told, max(self._top, _ORDER.get(told, -1))
+
     def __aiter__(self) -> "TaskWatcher[TaskT]":
         return self
 

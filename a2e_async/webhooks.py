@@ -52,12 +52,7 @@ class Webhooks:
         self, a2e: Caller, *, token: str, on_task: Callable[[str], Awaitable[None] | None] | None = None
     ) -> None:
         token = Secret(token)
-        right = _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
-        if not right or " " in token:
-            raise ConfigError(
-                f"token must have {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} printable ASCII characters and no blank: "
-                "Webhooks.new_token() makes one."
-            )
+        check_token(token)
         self._a2e, self._token, self._on_task = a2e, token.encode(), on_task
         self._seen: dict[bytes, None] = {}
 
@@ -140,6 +135,16 @@ class Webhooks:
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return known
+
+
+def check_token(token: str) -> None:
+    """Raise `ConfigError` for a token that could be guessed, or that no header carries as it is."""
+    right = _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
+    if not right or " " in token:
+        raise ConfigError(
+            f"token must have {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} printable ASCII characters and no blank: "
+            "Webhooks.new_token() makes one."
+        )
 
 
 def _ids(pattern: re.Pattern[bytes], text: bytes) -> list[str]:
