@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 from a2e_async._endpoint import Caller
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Scope: TypeAlias = Mapping[str, object]
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, object]]]
-Send: TypeAlias = Callable[[dict[str, object]], Awaitable[None]]
+Send: TypeAlias = Callable[[Any], Awaitable[None]]  # each framework has its own type of messages
 Read: TypeAlias = Callable[[], Awaitable[bytes]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
