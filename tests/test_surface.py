@@ -14,6 +14,7 @@ from a2e_async import errors
 
 ROOT = Path(a2e_async.__file__).parent
 HEAVY = {"aiohttp", "msgspec", "asyncio", "anyio", "backoff", "rich", "av", "PIL", "ssl", "email"}
+EXTRAS = ("django", "fastapi", "litestar", "starlette")
 
 
 def typed() -> dict[str, str]:
@@ -88,6 +89,15 @@ def test_a_name_loads_no_more_than_it_needs(code: str, absent: set[str]) -> None
     assert loaded & absent == set()
     assert "a2e_async.sandbox" not in loaded
     assert "a2e_async.cli" not in loaded
+    assert "a2e_async.integrations" not in loaded
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_without_its_extra_an_integration_names_it(extra: str) -> None:
+    code = f"sys.modules[{extra!r}] = None\ntry: import a2e_async.integrations.{extra}\n"
+    code += "except ImportError as error: print(str(error).replace(' ', '_'))"
+
+    assert f"pip_install_'a2e-async[{extra}]'" in str(loaded_by(code))
 
 
 def test_a_session_loads_a_bounded_number_of_modules() -> None:

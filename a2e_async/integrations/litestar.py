@@ -52,7 +52,9 @@ class A2EPlugin(InitPlugin):
 
 
 def _session(state: State) -> A2ESession:
-    found: A2ESession = state[_STATE]
+    found = state.get(_STATE)
+    if not isinstance(found, A2ESession):
+        raise RuntimeError("this app has no A2E session: pass plugins=[A2EPlugin()]")  # noqa: TRY004 - as nothing was passed wrongly
     return found
 
 
