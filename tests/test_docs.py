@@ -18,7 +18,14 @@ from tests.snippets import ROOT, blocks, run, settle
 
 EXAMPLES = all_examples()
 PAGES = ROOT / "docs" / "pages"
-WRITTEN = [(page.name, number) for page in sorted(PAGES.glob("*.md")) for number in range(len(blocks(page)))]
+SERVED = {"web-apps.md"}
+"""Pages whose blocks are whole apps: tests/integrations serves them."""
+WRITTEN = [
+    (page.name, number)
+    for page in sorted(PAGES.glob("*.md"))
+    if page.name not in SERVED
+    for number in range(len(blocks(page)))
+]
 
 
 @pytest.fixture(scope="module")

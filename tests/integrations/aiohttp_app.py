@@ -25,9 +25,9 @@ async def fail(request: web.Request) -> web.StreamResponse:
 
 def app(a2e: A2ESession | None) -> web.Application:
     part, whole = web.Application(), web.Application()
-    part.add_routes([web.get("/{id}", events)])
+    part.add_routes([web.get("/{id}/events", events)])
     setup(whole, a2e)
-    whole.add_subapp("/events", part)
+    whole.add_subapp("/swaps", part)
     others = [web.get("/session", session), web.get("/wait/{id}", wait), web.get("/fail/{name}", fail)]
     whole.add_routes([*others, webhook_route("/a2e", token=TOKEN)])
     return whole

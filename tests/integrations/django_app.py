@@ -34,7 +34,7 @@ async def fail(request: HttpRequest, name: str) -> HttpResponse:
 urlpatterns = [
     path("session", session),
     path("wait/<str:task_id>", wait),
-    path("events/<str:task_id>", events),
+    path("swaps/<str:task_id>/events", events),
     path("fail/<str:name>", fail),
     webhook_route("a2e", token=TOKEN),
 ]

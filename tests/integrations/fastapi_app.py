@@ -21,7 +21,7 @@ async def wait(a2e: A2EDep, task_id: str) -> dict[str, str]:
     return {"state": (await a2e.watch(FACE_SWAP, task_id)).state}
 
 
-@router.get("/events/{task_id}")
+@router.get("/swaps/{task_id}/events")
 async def events(request: Request, a2e: A2EDep, task_id: str) -> Response:
     return task_events(request, a2e.watch(FACE_SWAP, task_id), heartbeat=HEARTBEAT)
 

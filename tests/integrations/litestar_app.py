@@ -19,7 +19,7 @@ async def wait(a2e: NamedDependency[A2ESession], task_id: FromPath[str]) -> dict
     return {"state": (await a2e.watch(FACE_SWAP, task_id)).state}
 
 
-@get("/events/{task_id:str}")
+@get("/swaps/{task_id:str}/events")
 async def events(
     request: Request[Any, Any, Any], a2e: NamedDependency[A2ESession], task_id: FromPath[str]
 ) -> Response[Any]:

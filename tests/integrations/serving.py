@@ -139,7 +139,7 @@ class Stage(NamedTuple):
     @asynccontextmanager
     async def stream(self, task_id: str, last: str = "") -> AsyncIterator[AsyncIterator[Told]]:
         headers = {"Last-Event-ID": last} if last else {}
-        async with self.http.get(f"{self.server.url}/events/{task_id}", headers=headers) as response:
+        async with self.http.get(f"{self.server.url}/swaps/{task_id}/events", headers=headers) as response:
             assert response.status == 200
             assert response.headers["Content-Type"].startswith("text/event-stream")
             assert response.headers["Cache-Control"] == "no-cache"
@@ -162,10 +162,15 @@ def lasting() -> list[str]:
 
 
 @asynccontextmanager
-async def staged(framework: str, clock: str = "per-poll:1", poll: PollPolicy | None = None) -> AsyncIterator[Stage]:
+async def staged(
+    framework: str,
+    clock: str = "per-poll:1",
+    poll: PollPolicy | None = None,
+    make: Callable[[str, A2ESession], Any] = made,
+) -> AsyncIterator[Stage]:
     """Serve the framework's app before a sandbox."""
     async with Sandbox(clock=clock) as sandbox:
-        app = made(framework, A2ESession(KEY, base_url=sandbox.url, poll=poll))
+        app = make(framework, A2ESession(KEY, base_url=sandbox.url, poll=poll))
         async with served(app) as server, aiohttp.ClientSession() as http:
             yield Stage(sandbox, sandbox.account(KEY), server, http)
 

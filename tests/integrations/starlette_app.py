@@ -35,7 +35,7 @@ def app(a2e: A2ESession | None) -> Starlette:
         routes=[
             Route("/session", session),
             Route("/wait/{id}", wait),
-            Route("/events/{id}", events),
+            Route("/swaps/{id}/events", events),
             Route("/fail/{name}", fail),
             webhook_route("/a2e", token=TOKEN),
         ],

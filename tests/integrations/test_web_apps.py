@@ -129,7 +129,9 @@ def test_whoever_comes_again_is_told_what_is_newer(framework: str) -> None:
             looks = s.looks()
             assert names(await s.told(task_id, "done")) == [("end", "end")]
             assert s.looks() == looks
-            async with s.http.get(f"{s.server.url}/events/{task_id}", headers={"Last-Event-ID": "end"}) as response:
+            async with s.http.get(
+                f"{s.server.url}/swaps/{task_id}/events", headers={"Last-Event-ID": "end"}
+            ) as response:
                 assert response.status == 204
 
     run(main())
