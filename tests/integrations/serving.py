@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -62,18 +62,17 @@ async def _by_uvicorn(app: Any) -> AsyncIterator[Served]:
     uvicorn = pytest.importorskip("uvicorn")
 
     class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            try:
-                await super().startup(sockets)
-            except SystemExit:
-                raise RuntimeError("the app did not start") from None
-
         async def main_loop(self) -> None:  # ten looks a second would keep time from jumping
             while not self.should_exit:
                 await asyncio.sleep(1)
 
     server = Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on", http="h11", ws="none"))
-    serving = asyncio.create_task(server.serve())
+
+    async def serve() -> None:
+        with suppress(SystemExit):  # where the app does not start
+            await server.serve()
+
+    serving = asyncio.create_task(serve())
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
 
@@ -81,8 +80,8 @@ async def _by_uvicorn(app: Any) -> AsyncIterator[Served]:
         server.should_exit = True
 
     try:
-        if serving.done():
-            serving.result()
+        if not server.started:
+            raise RuntimeError("the app did not start")
         yield Served(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", stop)
     finally:
         stop()

@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -52,6 +53,21 @@ def test_a_heartbeat_does_not_disturb_the_reading_that_is_under_way() -> None:
 
     assert names(streamed(calm)) == names(streamed(nervous, heartbeat=0.25))
     assert nervous.calls == calm.calls
+
+
+def test_comments_come_where_nothing_else_came_for_so_long() -> None:
+    service = Service(lambda _: 100.0)
+
+    async def main() -> list[tuple[float, bool]]:
+        service.add(ID)
+        loop, chunks = asyncio.get_running_loop(), events(TaskWatcher(service, FACE_SWAP, ID, every=7.0), heartbeat=4.0)
+        return [(loop.time(), chunk.startswith(b":")) async for chunk in chunks]
+
+    found = stepped(main())
+    pauses = [(later - earlier, ping) for (earlier, _), (later, ping) in pairwise(found)]
+    assert all(4.0 <= pause <= 5.0 for pause, ping in pauses if ping)
+    assert all(pause <= 5.0 for pause, _ in pauses)
+    assert len([ping for _, ping in pauses if ping]) > 15
 
 
 @pytest.mark.parametrize("last", ["queued", "running", "done"])
