@@ -9,7 +9,7 @@ import msgspec
 
 from a2e_async._surely import outlast
 from a2e_async.errors import A2EError
-from a2e_async.integrations._problems import problem
+from a2e_async.integrations._problems import problem, reported
 from a2e_async.tasks import Task, TaskState, kind_of
 from a2e_async.watcher import TaskWatcher, Transition, failure
 
@@ -78,7 +78,7 @@ async def events(
                 continue
             due = loop.time() + heartbeat
     except A2EError as error:
-        yield _event("problem", problem(error))
+        yield _event("problem", reported(error))
     finally:
         if step is not None:
             step.cancel()

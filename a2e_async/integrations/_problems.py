@@ -84,13 +84,20 @@ def problem(error: A2EError) -> dict[str, Any]:
         "spent": error.spent,
         "retry_safe": error.retry_safe,
     }
-    (log.error if status >= 500 else log.info)("Answered with HTTP %d: %s: %s", status, found["error"], error)
     return {name: value for name, value in found.items() if value is not None}
+
+
+def reported(error: A2EError) -> dict[str, Any]:
+    """Return the problem, and let the log know all of it."""
+    found = problem(error)
+    level = logging.ERROR if found["status"] >= 500 else logging.INFO
+    log.log(level, "Answered with HTTP %d: %s: %s", found["status"], found["error"], error)
+    return found
 
 
 def answer(error: A2EError) -> Answer:
     """Return what to send to whoever's request met the error."""
-    found = problem(error)
+    found = reported(error)
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     if "retry_after" in found and found["status"] >= 500:
         headers["Retry-After"] = str(ceil(found["retry_after"]))

@@ -96,10 +96,15 @@ async def started(s: Stage, framework: str) -> str:
         return (await response.json())["id"]
 
 
-def test_a_lifespan_of_ones_own_is_one_that_runs(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("framework", "number", "path"),
+    [("fastapi", 0, "/openapi.json"), ("fastapi", 1, "/openapi.json"), ("litestar", 0, "/schema/openapi.json")],
+)
+def test_the_app_describes_itself(framework: str, number: int, path: str, page: Page) -> None:
     async def main() -> None:
-        async with staged("fastapi", make=lambda framework, _: page.app(framework, 1)) as s:
-            async with s.http.get(f"{s.server.url}/docs") as response:
+        async with staged(framework, make=lambda framework, _: page.app(framework, number)) as s:
+            async with s.http.get(f"{s.server.url}{path}") as response:
                 assert response.status == 200
+                assert "a2e" not in await response.text()
 
     run(main())

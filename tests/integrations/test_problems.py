@@ -22,7 +22,7 @@ from a2e_async import (
     TransportError,
     errors,
 )
-from a2e_async.integrations._problems import answer, problem
+from a2e_async.integrations._problems import answer, problem, reported
 
 STATUS = {
     "A2EError": 500,
@@ -78,7 +78,7 @@ def test_what_is_the_apps_affair_is_told_to_its_log_alone(
 ) -> None:
     caplog.set_level(logging.INFO, "a2e_async")
 
-    found = problem(made(kind))
+    found = reported(made(kind))
 
     assert ("sk_secret" in found["detail"]) == (found["status"] < 500 or kind is TaskFailedError)
     assert [record.levelname for record in caplog.records] == ["ERROR" if found["status"] >= 500 else "INFO"]
