@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from aiohttp import web
@@ -65,15 +65,17 @@ async def task_events(
     if is_over(last):
         return web.Response(status=204)
     response = web.StreamResponse(headers={**HEADERS, "Content-Type": MEDIA_TYPE})
-    await response.prepare(request)
     stopping = request.config_dict[_STOPPING]
 
     def gone() -> bool:
         return request.transport is None or stopping.is_set()
 
-    async with aclosing(events(watcher, last, heartbeat=heartbeat, gone=gone)) as chunks:
-        async for chunk in chunks:
-            await response.write(chunk)
+    # A browser that leaves while something is sent to it would be logged as an error of the handler's.
+    with suppress(ConnectionResetError):
+        await response.prepare(request)
+        async with aclosing(events(watcher, last, heartbeat=heartbeat, gone=gone)) as chunks:
+            async for chunk in chunks:
+                await response.write(chunk)
     return response
 
 
