@@ -13,7 +13,7 @@ from aiohttp import web
 
 from a2e_async import A2ESession, PollPolicy
 from a2e_async.sandbox import Account, Sandbox
-from tests.leaping import MOMENT, LeapingLoop
+from tests.leaping import MOMENT, PATIENCE, LeapingLoop
 from tests.service import KEY
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Stage(NamedTuple):
         """Start a task and return its id."""
         fields = {"name": "clip", "face_url": self.sandbox.face_url, "video_url": self.sandbox.video_url, **fields}
         loop = cast("LeapingLoop", asyncio.get_running_loop())
-        loop.moment = 10.0  # a thread looks into the inputs
+        loop.moment = PATIENCE  # a thread looks into the inputs
         async with A2ESession(KEY, base_url=self.sandbox.url) as a2e:
             task = await a2e.face_swap.tasks.add(**fields)
         loop.moment = MOMENT
@@ -183,6 +183,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             await asyncio.sleep(1)  # for the ends of connections
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, f"left behind: {left}"
+            cast("LeapingLoop", asyncio.get_running_loop()).moment = PATIENCE  # threads may have to end
             return result
 
         return runner.run(checked())
