@@ -170,7 +170,9 @@ async def staged(
     """Serve the framework's app before a sandbox."""
     async with Sandbox(clock=clock) as sandbox:
         app = make(framework, A2ESession(KEY, base_url=sandbox.url, poll=poll))
-        async with served(app) as server, aiohttp.ClientSession() as http:
+        # What jumps is no time in which an answer would be late.
+        patient = aiohttp.ClientTimeout(total=None)
+        async with served(app) as server, aiohttp.ClientSession(timeout=patient) as http:
             yield Stage(sandbox, sandbox.account(KEY), server, http)
 
 
