@@ -70,7 +70,7 @@ ALLOWED = {
     "": "_version errors config tasks groups.* outcomes watcher job webhooks batch session",
     "integrations": "",
     "integrations._problems": "errors",
-    "integrations._events": "integrations._problems _surely tasks watcher errors",
+    "integrations._events": "integrations._problems _surely _wire tasks watcher errors",
     "integrations._receiver": "_secret session webhooks",
     "integrations.fastapi": "integrations.starlette session",
     "integrations.*": "integrations._* session watcher webhooks errors",

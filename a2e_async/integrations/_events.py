@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from a2e_async._surely import outlast
+from a2e_async._wire import url_problem
 from a2e_async.errors import A2EError
 from a2e_async.integrations._problems import problem, reported
 from a2e_async.tasks import Task, TaskState, kind_of
@@ -92,7 +93,7 @@ async def _next(watcher: TaskWatcher[Any]) -> Transition[Any] | None:
 
 def _shown(change: Transition[Any]) -> dict[str, Any]:
     task: Task = change.task
-    kind = kind_of(task)
+    kind, url = kind_of(task), task.result_url or ""
     why = failure(kind, task) if change.state is TaskState.FAILED else None
     return {
         "id": task.id,
@@ -100,7 +101,7 @@ def _shown(change: Transition[Any]) -> dict[str, Any]:
         "state": change.state,
         "previous": change.previous,
         "at": change.at,
-        "result_url": task.result_url or None,
+        "result_url": None if url_problem(url, local=False) else url,  # a page may make a link of it
         "coins": task.coins,
         "error": why and problem(why),
     }

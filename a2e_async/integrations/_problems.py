@@ -29,6 +29,7 @@ from a2e_async.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_DAY = 86_400
 
 _OURS = "The application is not set up properly for what was asked."
 _ANSWERS: dict[type[A2EError], tuple[int, str]] = {
@@ -56,7 +57,7 @@ _ANSWERS: dict[type[A2EError], tuple[int, str]] = {
     TaskTimeoutError: (504, "The job has not ended in the time allowed. It goes on, and can be watched again."),
 }
 # Where an upload lies on the server is nobody's business.
-_FOLDERS = re.compile(r"(?<![\w:/\\.-])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])*(?=[^/\\\s])")
+_FOLDERS = re.compile(r"(?<![\w:/\\.-])(?:[A-Za-z]:[/\\]|\\\\|/)(?:[^/\\\s'\"]+[/\\])*(?=[^/\\\s])")
 
 log = logging.getLogger("a2e_async")
 
@@ -100,5 +101,5 @@ def answer(error: A2EError) -> Answer:
     found = reported(error)
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     if "retry_after" in found and found["status"] >= 500:
-        headers["Retry-After"] = str(ceil(found["retry_after"]))
+        headers["Retry-After"] = str(ceil(min(found["retry_after"], _DAY)))
     return Answer(found["status"], headers, msgspec.json.encode(found))

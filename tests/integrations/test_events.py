@@ -122,6 +122,18 @@ def test_a_failed_task_says_why(code: int | None, error: str, status: int) -> No
     assert "no face" in why["detail"]
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [("https://a.b/c.mp4", "https://a.b/c.mp4"), ("javascript:alert(1)", None), ("/etc/passwd", None), ("", None)],
+)
+def test_a_result_is_told_only_where_it_can_be_fetched(url: str, shown: str | None) -> None:
+    class Done(Service):
+        def look(self, task_id: str) -> Swap:
+            return Swap(id=task_id, status="completed", result_url=url)
+
+    assert streamed(Done())[0]["data"]["result_url"] == shown
+
+
 def test_a_limit_that_is_reached_is_a_problem_and_ends_the_stream() -> None:
     found = streamed(Service(lambda _: 1e6), limits=WaitLimits(run=30.0))
 

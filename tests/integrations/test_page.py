@@ -21,13 +21,6 @@ def printed(framework: str) -> list[str]:
     return [block for block in BLOCKS if f"integrations.{framework}" in block]
 
 
-@pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
-    monkeypatch.setenv("A2E_API_KEY", KEY)
-    with ExitStack() as stack:
-        yield stack
-
-
 class Page:
     """Makes modules of the page's blocks."""
 
@@ -62,8 +55,10 @@ class Page:
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch, stack: ExitStack) -> Page:
-    return Page(monkeypatch, stack)
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    monkeypatch.setenv("A2E_API_KEY", KEY)
+    with ExitStack() as stack:
+        yield Page(monkeypatch, stack)
 
 
 def test_every_block_belongs_to_a_framework() -> None:

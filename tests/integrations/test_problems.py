@@ -2,6 +2,7 @@
 
 import json
 import logging
+from math import inf
 from typing import Any
 
 import pytest
@@ -97,6 +98,7 @@ def test_a_subclass_of_somebody_elses_is_answered_like_ours() -> None:
     [
         (RateLimitError("slow", retry_after=1.2), "2"),
         (ServerError("busy", http_status=503, retry_after=30.0), "30"),
+        (RateLimitError("slow", retry_after=inf), "86400"),
         (RateLimitError("slow"), None),
         (APIError("odd", http_status=400, retry_after=3.0), None),
     ],
@@ -123,6 +125,8 @@ def test_the_visitor_learns_which_field_is_wrong_and_what_is_known_of_the_money(
         ("must be https, not 'http://a.b/c/d.jpg'.", "must be https, not 'http://a.b/c/d.jpg'."),
         ("is a text/html page and/or empty", "is a text/html page and/or empty"),
         ("1/2 of it", "1/2 of it"),
+        ("'\\ud800' is no URL", "'\\ud800' is no URL"),
+        ("\\\\host\\share\\face.jpg is empty.", "face.jpg is empty."),
     ],
 )
 def test_a_file_is_named_without_its_folders(text: str, shown: str) -> None:
