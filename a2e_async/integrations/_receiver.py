@@ -14,8 +14,9 @@ class Receiver:
     """Makes the `Webhooks` of a session when it is known; `ConfigError` for a bad token at once."""
 
     def __init__(self, token: str, on_task: OnTask | None) -> None:
+        token = Secret(token)  # the locals of a frame may be shown
         check_token(token)
-        self._token, self._on_task = Secret(token), on_task
+        self._token, self._on_task = token, on_task
         self._made: tuple[A2ESession, Webhooks] | None = None
 
     def of(self, a2e: A2ESession) -> Webhooks:
