@@ -13,6 +13,7 @@ from a2e_async.files import Files
 from a2e_async.groups import GROUPS, endpoints
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
 from a2e_async.webhooks import Webhooks
+from docs.calls import CONVENIENCES, EXAMPLES, example_of, key_of, script
 from docs.classes import class_section, signature, wired
 from docs.describe import (
     MARKS,
@@ -25,7 +26,6 @@ from docs.describe import (
     own_doc,
     shape_of,
 )
-from docs.examples import CONVENIENCES, EXAMPLES, example_of, key_of, script
 from docs.markup import code, heading, link, table
 
 COMMON = (
@@ -132,7 +132,7 @@ def endpoint_section(group: type[Group], endpoint: Endpoint[..., Any]) -> str:
     """Describe one endpoint."""
     name = key_of(endpoint)
     if name not in EXAMPLES:
-        raise MissingError(f"{name} has no example in docs/examples.py")
+        raise MissingError(f"{name} has no example in docs/calls.py")
     parts = [
         heading(3, name),
         f"`{endpoint.label}`" + (f", or `{endpoint.also}` where that path is unknown" if endpoint.also else ""),
@@ -266,7 +266,7 @@ def convenience_section(group: type[Group], name: str, method: Callable[..., Any
     """Describe a method that joins several endpoints."""
     key = f"{group.noun}.{name}"
     if key not in CONVENIENCES:
-        raise MissingError(f"{key} has no example in docs/examples.py")
+        raise MissingError(f"{key} has no example in docs/calls.py")
     parts = [
         heading(3, key),
         signature(group, name, f"a2e.{key}"),

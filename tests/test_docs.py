@@ -12,8 +12,8 @@ from a2e_async.groups import GROUPS, endpoints
 from a2e_async.groups.account import Account
 from a2e_async.sandbox import Sandbox
 from docs import reference
+from docs.calls import all_examples, key_of
 from docs.describe import MissingError
-from docs.examples import all_examples, key_of
 from tests.snippets import ROOT, blocks, run, settle
 
 EXAMPLES = all_examples()
