@@ -5,11 +5,15 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from PIL import Image
 from yarl import URL
+
+from tests.snippets import ROOT
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
@@ -37,6 +41,14 @@ needs_browser = pytest.mark.skipif(
     reason=f"needs {', '.join(MISSING)}: Debian's chromium and chromium-driver, and the dependency group `browser`",
 )
 """Marks tests that open a page."""
+AXE = ROOT / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+needs_axe = pytest.mark.skipif(
+    not (AXE.exists() or DEMANDED), reason="needs axe-core: npm install --prefix .cache/axe axe-core@4"
+)
+"""Marks tests that look for what keeps readers out."""
+PICTURES = ROOT / "docs" / "pages" / "img"
+LARGEST_PICTURE = 150_000
+"""Bytes of a picture for the documentation at the most."""
 
 _SWITCHES = (
     "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
@@ -135,3 +147,19 @@ def opened(profile: Path) -> Iterator[Browser]:
         yield browser
     finally:
         browser.driver.quit()
+
+
+def violations(browser: Browser) -> list[str]:
+    """Return what keeps readers out of the page as it is shown, by axe-core."""
+    browser.run(AXE.read_text(encoding="utf-8"))
+    script = "const done = arguments[0]; axe.run(document).then((found) => done(found.violations))"
+    found = browser.driver.execute_async_script(script)
+    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html']}" for one in found]
+
+
+def picture(browser: Browser, path: Path) -> int:
+    """Save what is seen with 256 colours, and return the size in bytes."""
+    path.parent.mkdir(exist_ok=True)
+    with Image.open(BytesIO(browser.driver.get_screenshot_as_png())) as seen:
+        seen.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path.stat().st_size

@@ -6,16 +6,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from io import BytesIO
-from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from a2e_async.sandbox import Account, Rule, Sandbox, sandbox_thread
 from a2e_async.sandbox.account import Draft
-from tests.browsing import DEMANDED, Browser, needs_browser
-from tests.snippets import ROOT
+from tests.browsing import LARGEST_PICTURE, PICTURES, Browser, needs_axe, needs_browser, picture, violations
 
 pytestmark = needs_browser
 
@@ -23,9 +19,6 @@ ADD, COINS = "/api/v1/userFaceSwapTask/add", "/api/v1/user/remainingCoins"
 VIEWS = ("tasks", "requests", "ledger", "webhooks", "faults")
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 ENTER, SPACE, ESCAPE = "\ue007", " ", "\ue00c"
-PICTURES = ROOT / "docs" / "pages" / "img"
-AXE = ROOT / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-LARGEST_PICTURE = 150_000
 
 
 class Client:
@@ -345,7 +338,7 @@ def test_where_other_machines_reach_it_it_asks_for_the_key(browser):
         browser.wait(lambda: rows(browser), lambda found: len(found) == 1)
 
 
-@pytest.mark.skipif(not (AXE.exists() or DEMANDED), reason="needs axe-core: npm install --prefix .cache/axe axe-core@4")
+@needs_axe
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_nothing_keeps_readers_out(browser, sandbox, client, account, dark):
     browser.shape(1280, 860, dark=dark)
@@ -358,13 +351,6 @@ def test_nothing_keeps_readers_out(browser, sandbox, client, account, dark):
             name[0].click()
             browser.find("dialog pre")
             assert violations(browser) == []
-
-
-def violations(browser: Browser) -> list[str]:
-    browser.run(AXE.read_text(encoding="utf-8"))
-    script = "const done = arguments[0]; axe.run(document).then((found) => done(found.violations))"
-    found = browser.driver.execute_async_script(script)
-    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html']}" for one in found]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -404,11 +390,3 @@ def test_pictures_for_the_documentation(browser, sandbox, client, account, reque
     )
     folder = PICTURES if request.config.getoption("--screenshots") else tmp_path
     assert 10_000 < picture(browser, folder / f"{name}.png") < LARGEST_PICTURE
-
-
-def picture(browser: Browser, path: Path) -> int:
-    """Save what is seen with 256 colours, and return the size in bytes."""
-    path.parent.mkdir(exist_ok=True)
-    with Image.open(BytesIO(browser.driver.get_screenshot_as_png())) as seen:
-        seen.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    return path.stat().st_size
