@@ -9,7 +9,7 @@ import anyio
 from a2e_async._endpoint import Caller
 from a2e_async._wire import ById
 from a2e_async.errors import A2EError, RequestError
-from a2e_async.tasks import TaskKind, TaskState, log
+from a2e_async.tasks import TaskKind, TaskState, about, log
 
 OnCancel = Literal["detach", "remove"]
 """``detach`` leaves tasks alone; ``remove`` takes back those that are still queued, which the service refunds."""
@@ -47,9 +47,10 @@ async def take_back(
             reason = await _remove(caller, kind, task_id)
             del left[task_id]
             if reason:
-                log.info("Left %s %s: %s.", kind.name, task_id, reason)
+                log.info("Left %s %s: %s.", kind.name, task_id, reason, extra=about(kind, task_id))
             else:
-                log.info("Took back %s %s, which was still queued.", kind.name, task_id)
+                extra = about(kind, task_id) | {"a2e_state": "removed"}
+                log.info("Took back %s %s, which was still queued.", kind.name, task_id, extra=extra)
                 await gone(task_id)
 
     try:
@@ -57,7 +58,8 @@ async def take_back(
             await asyncio.gather(*(work() for _ in range(min(_AT_ONCE, len(left)))))
     finally:
         for task_id in left:
-            log.info("Left %s %s: the service did not answer in time.", kind.name, task_id)
+            extra = about(kind, task_id)
+            log.info("Left %s %s: the service did not answer in time.", kind.name, task_id, extra=extra)
 
 
 async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> str:
@@ -71,5 +73,5 @@ async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> str
             return f"it is {task.state}"
         await caller.call(kind.remove, ById(id=task_id))
     except A2EError as error:
-        return f"it could not be taken back ({error})"
+        return f"it could not be taken back ({type(error).__name__})"
     return ""

@@ -5,7 +5,7 @@ import contextlib
 import re
 import time
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,8 +19,9 @@ from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._events import Event
 from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
-from a2e_async._secret import Secret
+from a2e_async._secret import Secret, hide
 from a2e_async._surely import surely
+from a2e_async._telling import Exchange, Teller
 from a2e_async._version import __version__
 from a2e_async._wire import Request
 from a2e_async.config import SessionConfig
@@ -106,8 +107,10 @@ class Pool:
 class Transport:
     """Sends requests: gate, one attempt, and further ones where that cannot pay twice."""
 
-    def __init__(self, config: SessionConfig, http: "aiohttp.ClientSession | None" = None) -> None:
-        self.config = config
+    def __init__(
+        self, config: SessionConfig, http: "aiohttp.ClientSession | None" = None, teller: Teller | None = None
+    ) -> None:
+        self.config, self.teller = config, teller or Teller()
         self._http = http
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[None]]] = (
             WeakKeyDictionary()
@@ -182,7 +185,7 @@ class Transport:
         allowed = f"RetryPolicy.patience ({self.config.retry.patience:g} s)"
         if permit is not None:
             end, allowed = min((end, allowed), (permit.until, "the deadline"))
-        for wait in waits(self.config.retry):
+        for attempt, wait in enumerate(waits(self.config.retry), 2):
             if permit is not None:
                 permit.left = 0.0
             asked = failure.retry_after if isinstance(failure, APIError) else None
@@ -195,7 +198,7 @@ class Transport:
             else:
                 await asyncio.sleep(pause)
             try:
-                return await self._send(endpoint, path, body, permit)
+                return await self._send(endpoint, path, body, permit, attempt)
             except NotFoundError as error:
                 if endpoint.method == "DELETE":
                     return cast("R", None)  # an earlier try has removed it
@@ -206,7 +209,15 @@ class Transport:
                 break
         return failure
 
-    async def _send(self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None) -> R:
+    def _send(
+        self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None, attempt: int = 1
+    ) -> Awaitable[R]:
+        send = self._exchange(endpoint, path, body, permit, seen := Exchange() if self.teller.hears_requests else None)
+        return send if seen is None else self.teller.request(endpoint.label, attempt, seen, send)
+
+    async def _exchange(
+        self, endpoint: Endpoint[..., R], path: str, body: bytes | None, permit: Permit | None, seen: Exchange | None
+    ) -> R:
         pool = self.pool()
         patience = self.config.retry.patience
         if permit is None:
@@ -216,7 +227,11 @@ class Transport:
         if ticket is None:
             raise _shut(pool, endpoint.label)
         try:
+            if seen is not None:
+                seen.left = time.monotonic()
             response = await pool.api.request(endpoint.method, self.config.base_url + path, data=body, **pool.call)
+            if seen is not None:
+                seen.status = response.status
             try:
                 raw = await whole(response, endpoint.label)
             finally:
@@ -224,7 +239,7 @@ class Transport:
                     response.close()
             return endpoint.answer.read(f"{endpoint.method} {path}", response.status, response.headers, raw)
         except (RateLimitError, ServerError) as error:
-            _slow_down(pool, ticket, error)
+            self._slow_down(pool, ticket, endpoint.label, error)
             raise
         except pool.errors as error:
             # Raised further down: in here the error would become the context of ours, and show the request.
@@ -240,32 +255,34 @@ class Transport:
         ticket = await pool.gate.enter(self.config.retry.patience)
         if ticket is None:
             raise _shut(pool, endpoint.label)
-        try:
-            async with pool.api.request(
-                endpoint.method, self.config.base_url + path, data=body, **pool.listen
-            ) as response:
-                if response.content_type == "text/event-stream":
-                    pool.gate.widen(ticket)  # others need not wait for the end of a long stream
-                    parts = response.content.iter_any()
-                    async with contextlib.aclosing(texts(parts, endpoint.label)) as found:
-                        async for text in found:
-                            yield text
-                else:
-                    read = partial(endpoint.answer.read, endpoint.label, response.status, response.headers)
-                    value = read(await whole(response, endpoint.label))
-                    yield Event("result", msgspec.json.encode(value).decode()).text()
-        except A2EError as error:
-            if isinstance(error, RateLimitError | ServerError):
-                _slow_down(pool, ticket, error)
-            self._conceal(error)
-            raise
-        except pool.errors as error:
-            failure, cause = self.translate(endpoint.label, error), hide(error)
-        else:
-            return
-        finally:
-            pool.gate.leave(ticket)
-        raise failure from cause
+        url, seen = self.config.base_url + path, Exchange()
+        seen.left = time.monotonic()
+        with self.teller.exchange(endpoint.label, seen):
+            try:
+                async with pool.api.request(endpoint.method, url, data=body, **pool.listen) as response:
+                    seen.status = response.status
+                    if response.content_type == "text/event-stream":
+                        pool.gate.widen(ticket)  # others need not wait for the end of a long stream
+                        parts = response.content.iter_any()
+                        async with contextlib.aclosing(texts(parts, endpoint.label)) as found:
+                            async for text in found:
+                                yield text
+                    else:
+                        read = partial(endpoint.answer.read, endpoint.label, response.status, response.headers)
+                        value = read(await whole(response, endpoint.label))
+                        yield Event("result", msgspec.json.encode(value).decode()).text()
+            except A2EError as error:
+                if isinstance(error, RateLimitError | ServerError):
+                    self._slow_down(pool, ticket, endpoint.label, error)
+                self._conceal(error)
+                raise
+            except pool.errors as error:
+                failure, cause = self.translate(endpoint.label, error), hide(error)
+            else:
+                return
+            finally:
+                pool.gate.leave(ticket)
+            raise failure from cause
 
     def translate(self, label: str, error: BaseException) -> TransportError:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""
@@ -310,10 +327,10 @@ class Transport:
             if isinstance(value, str):
                 setattr(error, name, found.sub("***", value))
 
-
-def _slow_down(pool: Pool, ticket: int, error: APIError) -> None:
-    if isinstance(error, RateLimitError) or error.retry_after is not None:
-        pool.gate.brake(error.retry_after or 0.0, ticket)
+    def _slow_down(self, pool: Pool, ticket: int, label: str, error: APIError) -> None:
+        if isinstance(error, RateLimitError) or error.retry_after is not None:
+            pool.gate.brake(error.retry_after or 0.0, ticket)
+            self.teller.braked(label, error)
 
 
 def _signing(headers: dict[str, str]) -> "aiohttp.ClientMiddlewareType":
@@ -328,14 +345,3 @@ def _signing(headers: dict[str, str]) -> "aiohttp.ClientMiddlewareType":
 def _shut(pool: Pool, label: str) -> RateLimitError:
     text = "not sent, since an earlier answer asked everybody to wait"
     return RateLimitError(text, endpoint=label, retry_after=pool.gate.braked())
-
-
-def hide(error: BaseException) -> BaseException | None:
-    """Drop what would show the token: a cause that carries the request's headers, and frames that hold them."""
-    if hasattr(error, "request_info"):
-        return None
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error

@@ -22,9 +22,10 @@ from a2e_async._download import CHUNK, SLOWEST, Download, Progress
 from a2e_async._download import LABEL as GET
 from a2e_async._endpoint import Caller
 from a2e_async._retry import next_pause, waits
+from a2e_async._secret import hide
 from a2e_async._sniff import HEAD, media_problem, media_type
 from a2e_async._surely import opened, surely
-from a2e_async._transport import Pool, Transport, hide
+from a2e_async._transport import Pool, Transport
 from a2e_async._wire import ById, url_problem
 from a2e_async.errors import A2EError, APIError, RequestError, TransportError
 from a2e_async.groups.account import Account, UploadRequest
@@ -126,7 +127,8 @@ class Files:
             # A clock that stands still while the machine sleeps knows nothing of the day on which the URL expires.
             if time.monotonic() >= until or time.time() >= day:
                 async with pool.transfers:
-                    url = await self._put(pool, local, on_progress)
+                    with self._transport.teller.transfer("upload", on_progress, size=local.size) as progress:
+                        url = await self._put(pool, local, progress)
                 self._known.pop(local.digest, None)
                 self._known[local.digest] = (url, time.monotonic() + REUSE, time.time() + REUSE)
                 if len(self._known) > REMEMBERED:
@@ -185,11 +187,14 @@ class Files:
         await anyio.to_thread.run_sync(_make, target.parent)
         part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
         pool = self._transport.pool()
-        courier = Courier(GET, self._transport.config.base_url, gave=source if isinstance(source, str) else "")
+        gave, task_id = (source, "") if isinstance(source, str) else ("", source.id)
+        courier = Courier(GET, self._transport.config.base_url, gave=gave)
+        telling = self._transport.teller.transfer("download", on_progress, task_id=task_id)
         try:
             async with pool.transfers:
-                download = Download(self._transport, pool, courier, part, max_bytes=max_bytes, progress=on_progress)
-                await download.run(url, self._renewal(source))
+                with telling as progress:
+                    download = Download(self._transport, pool, courier, part, max_bytes=max_bytes, progress=progress)
+                    await download.run(url, self._renewal(source))
             await surely(anyio.Path(part).replace(target))
         finally:
             await surely(anyio.Path(part).unlink(missing_ok=True))

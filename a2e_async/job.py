@@ -19,7 +19,7 @@ from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import A2EError, RequestError, TaskTimeoutError
 from a2e_async.files import LABEL as UPLOAD
 from a2e_async.files import LARGEST, Files
-from a2e_async.tasks import Task, TaskKind, kind_of, log
+from a2e_async.tasks import Task, TaskKind, about, kind_of, log
 from a2e_async.watcher import GOES_ON, TaskWatcher, timed_out, unsaved
 
 P = ParamSpec("P")
@@ -79,7 +79,8 @@ class Job:
             self.left = [task.id for task in goes_on if task.id not in self.removed]
             if cut and self._on_cancel == "detach":
                 for task in goes_on:
-                    log.info("Left %s %s, which goes on at the service.", kind_of(task).name, task.id)
+                    extra = about(kind_of(task), task.id)
+                    log.info("Left %s %s, which goes on at the service.", *extra.values(), extra=extra)
             if error is not None:
                 self._note(error)
 
@@ -175,17 +176,19 @@ class Job:
         if sending.cancelled():
             if under_way:
                 text = f"{kind.start.label} was under way: the task may exist, and may have cost coins. Look in"
-                self._doubt(f"{text} {kind.start.lookout}.")
+                self._doubt(kind, f"{text} {kind.start.lookout}.")
         elif (error := sending.exception()) is None:
             task = sending.result()
             self._tasks[task.id] = task
         elif not (isinstance(error, A2EError) and error.spent == "no"):
-            self._doubt(str(error))
+            self._doubt(kind, str(error))
 
-    def _doubt(self, text: str) -> None:
+    def _doubt(self, kind: TaskKind[..., Any], text: str) -> None:
         # Here and not on the exception: whoever awaits a cancelled asyncio task gets another one.
         self.doubts.append(text)
-        log.warning("%s", text)
+        start, extra = kind.start, {"a2e_kind": kind.name, "a2e_endpoint": kind.start.label}
+        # The text may tell what was sent, which is no matter for a log.
+        log.warning("%s may have started a task: look in %s.", start.label, start.lookout, extra=extra)
 
     async def _take_back(self, tasks: list[Task]) -> None:
         async def gone(task_id: str) -> None:

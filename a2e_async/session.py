@@ -1,11 +1,12 @@
 """The session: what users open. One attribute for each group, and `watch`, `run`, `batch` over all of them."""
 
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +14,7 @@ from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._parting import OnCancel
 from a2e_async._secret import Secret
+from a2e_async._telling import Teller
 from a2e_async._transport import Transport
 from a2e_async._wire import Blueprint, Request, blueprint, media_of, refuse
 from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
@@ -29,6 +31,7 @@ from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.tokens import Tokens
 from a2e_async.groups.voices import Voices
 from a2e_async.job import Job
+from a2e_async.observer import Observer
 from a2e_async.tasks import KINDS, Handle, Task, TaskKind, TaskState, kind_of
 from a2e_async.watcher import TaskWatcher
 
@@ -52,7 +55,8 @@ class A2ESession:
     calls, since each loop's connections are closed with it. ``api_key`` and ``base_url`` default to A2E_API_KEY and
     A2E_BASE_URL. ``http`` lends a session of your own, which is never closed here: its connections and proxy are used,
     its middlewares and credentials are not. ``timeout`` is in seconds for one request. ``allow_http`` lets the token
-    travel unencrypted to another machine. Raises `ConfigError` where something is missing or wrong.
+    travel unencrypted to another machine. ``observers`` are told what happens, see `Observer`.
+    Raises `ConfigError` where something is missing or wrong.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only settings, all optional
@@ -66,12 +70,14 @@ class A2ESession:
         poll: PollPolicy | None = None,
         limits: Limits | None = None,
         allow_http: bool = False,
+        observers: Iterable[Observer] = (),
     ) -> None:
         api_key = None if api_key is None else Secret(api_key)  # the locals of this frame may be shown, too
         self.config = SessionConfig.from_env(
             api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits, allow_http=allow_http
         )
-        self._transport = Transport(self.config, http)
+        self._teller = Teller(urlsplit(self.config.base_url).hostname or "", observers)
+        self._transport = Transport(self.config, http, self._teller)
         self.files = Files(self, self._transport)
         """Uploads and downloads."""
         self.tokens = Tokens(self)
@@ -118,7 +124,11 @@ class A2ESession:
         plan = blueprint(type(request))
         if refuse(request, plan, endpoint.label):
             request = await self._localized(request, plan)
-        return await self._transport.call(endpoint, request, permit)
+        if not endpoint.paid:
+            return await self._transport.call(endpoint, request, permit)
+        with self._teller.submission(endpoint) as taken:
+            answer = await self._transport.call(endpoint, request, permit)
+            return answer if taken is None else taken(answer)
 
     async def prepare(self, endpoint: Endpoint[..., Any], request: Request) -> Request:
         """Check a request and upload its local files: what comes back can be sent as it is."""

@@ -44,6 +44,8 @@ _WORDS = {
     TaskState.DONE: ("completed", "success", "succeeded"),
     TaskState.FAILED: ("failed", "fail", "error"),
 }
+ORDER = {TaskState.QUEUED: 0, TaskState.RUNNING: 1, TaskState.DONE: 2, TaskState.FAILED: 2}
+"""In which states follow each other; UNKNOWN may be anywhere."""
 WORDS = {word: state for state, words in _WORDS.items() for word in words}
 """Every status word of every family (contract 2.1)."""
 _warned: set[str] = set()
@@ -55,7 +57,8 @@ def state_of(word: str) -> TaskState:
     if state is None:
         if word not in _warned and len(_warned) < 100:
             _warned.add(word)
-            log.warning("Unknown status word %r: treated as not final.", word[:80])
+            extra = {"a2e_state": TaskState.UNKNOWN}
+            log.warning("Unknown status word %r: treated as not final.", word[:80], extra=extra)
         state = TaskState.UNKNOWN
     return state
 
@@ -189,6 +192,16 @@ def kind_of(task: TaskT) -> TaskKind[..., TaskT]:
     if kind is None:
         raise TypeError(f"{type(task).__name__} is no task of a known kind")
     return kind
+
+
+def kind_started(endpoint: Endpoint[..., Any]) -> TaskKind[..., Any] | None:
+    """Return the kind of the tasks that an endpoint starts; None if it starts none."""
+    return _BY_RECORD.get(endpoint.answer.record) if endpoint.paid else None
+
+
+def about(kind: TaskKind[..., Any], task_id: str) -> dict[str, object]:
+    """Return what a line of the log about a task is filtered by."""
+    return {"a2e_kind": kind.name, "a2e_task_id": task_id}
 
 
 def amount(coins: float | None) -> float | None:

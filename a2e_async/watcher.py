@@ -13,6 +13,7 @@ from a2e_async._answer import MODERATION_CODES
 from a2e_async._bounds import Bounds
 from a2e_async._endpoint import Caller
 from a2e_async._schedule import Watch
+from a2e_async._telling import overheard, teller_of
 from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import (
     A2EError,
@@ -25,7 +26,7 @@ from a2e_async.errors import (
     TaskTimeoutError,
 )
 from a2e_async.poller import GAP, poller_of
-from a2e_async.tasks import Handle, Task, TaskKind, TaskState, kind_of, made_at
+from a2e_async.tasks import ORDER, Handle, Task, TaskKind, TaskState, kind_of, made_at
 
 TaskT = TypeVar("TaskT", bound=Task)
 
@@ -36,7 +37,6 @@ _AFTER: dict[type[TaskTimeoutError], str] = {
     RunTimeoutError: "after running for",
     StallTimeoutError: "and unchanged for",
 }
-_ORDER = {TaskState.QUEUED: 0, TaskState.RUNNING: 1, TaskState.DONE: 2, TaskState.FAILED: 2}
 
 
 class Transition(msgspec.Struct, Generic[TaskT], frozen=True):
@@ -102,7 +102,7 @@ class TaskWatcher(Generic[TaskT]):
         """The task as last read; None until it was."""
         self.task_id = task if isinstance(task, str) else task.id
         self._state = seen
-        self._top = -1 if seen is None else _ORDER.get(seen, -1)
+        self._top = -1 if seen is None else ORDER.get(seen, -1)
         self._end = until or 0.0
         self._watch: Watch[TaskT] | None = None
 
@@ -138,15 +138,19 @@ class TaskWatcher(Generic[TaskT]):
         if task is None or not self._is_news(task, final_only):
             poller = poller_of(self._caller, self._kind, self._policy)
             watch = self._take_watch(poller.loop.time(), final_only)
-            try:
-                is_news = self._is_news if self._bounds is None else partial(self._judge, self._bounds, watch)
-                while (task := await poller.enter(watch, is_news)) is None:
-                    self._check(poller.loop.time() + GAP)  # timers may be early by a little
-                    watch.until, watch.grace = self._until, 0.0
-            finally:
-                self._watch = watch
-                if poller.leave(watch):
-                    await poller.rest()
+            state = self._state if task is None else self._state or task.state
+            age = poller.loop.time() - watch.born
+            with teller_of(self._caller).waiting(self._kind.name, self.task_id, state, age) as read:
+                try:
+                    is_news = self._is_news if self._bounds is None else partial(self._judge, self._bounds, watch)
+                    is_news = is_news if read is None else partial(overheard, is_news, read)
+                    while (task := await poller.enter(watch, is_news)) is None:
+                        self._check(poller.loop.time() + GAP)  # timers may be early by a little
+                        watch.until, watch.grace = self._until, 0.0
+                finally:
+                    self._watch = watch
+                    if poller.leave(watch):
+                        await poller.rest()
         if final_only:
             self._state = task.state
             if task.state is TaskState.FAILED:
@@ -155,7 +159,7 @@ class TaskWatcher(Generic[TaskT]):
 
     def _publish(self, task: TaskT) -> Transition[TaskT]:
         previous, self._state = self._state, task.state
-        self._top = max(self._top, _ORDER.get(task.state, -1))
+        self._top = max(self._top, ORDER.get(task.state, -1))
         return Transition(previous, task.state, task, datetime.now(UTC))
 
     def _is_news(self, task: TaskT, final_only: bool) -> bool:  # noqa: FBT001 - called for each reading
@@ -163,7 +167,7 @@ class TaskWatcher(Generic[TaskT]):
         if final_only:
             return state.final
         # A reading from a stale replica may lie behind what was published.
-        return state is not self._state and _ORDER.get(state, self._top) >= self._top
+        return state is not self._state and ORDER.get(state, self._top) >= self._top
 
     def _judge(self, bounds: Bounds, watch: Watch[TaskT], task: TaskT, final_only: bool) -> bool:  # noqa: FBT001 - as above
         bounds.see(task, asyncio.get_running_loop().time())
