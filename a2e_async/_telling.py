@@ -114,8 +114,9 @@ class Teller:
             raise
         finally:
             if seen.left and self.hears_requests:
-                spent, found = time.monotonic() - seen.left, {"http_status": seen.status} | _named(failure)
-                self.tell(RequestEnded(server=self._server, endpoint=endpoint, attempt=attempt, seconds=spent, **found))
+                found: dict[str, Any] = {"http_status": seen.status, "seconds": time.monotonic() - seen.left}
+                found |= _named(failure)
+                self.tell(RequestEnded(server=self._server, endpoint=endpoint, attempt=attempt, **found))
 
     def braked(self, endpoint: str, error: APIError) -> None:
         """Tell that the service is left alone for a while."""
@@ -134,9 +135,10 @@ class Teller:
         self.tell(SubmitBegan(server=self._server, number=number, kind=kind, endpoint=endpoint))
         ended = partial(SubmitEnded, server=self._server, number=number, kind=kind, endpoint=endpoint)
 
-        def taken(answer: R) -> R:
+        def taken(answer: object) -> Any:
             seconds = time.monotonic() - began
-            for task in cast("list[Task]", answer if isinstance(answer, list) else [answer]):
+            tasks = cast("list[Task]", answer if isinstance(answer, list) else [answer])
+            for task in tasks:
                 coins = amount(task.coins)
                 self.tell(ended(seconds=seconds, task_id=task.id, state=task.state, coins=coins))
             return answer
