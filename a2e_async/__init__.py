@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO
     from a2e_async.groups.voices import VOICE_CLONE
     from a2e_async.job import Job
+    from a2e_async.observer import Observer
     from a2e_async.outcomes import BatchStatus, Outcome
+    from a2e_async.running import run
     from a2e_async.session import A2ESession
     from a2e_async.tasks import Task, TaskKind, TaskState
     from a2e_async.watcher import TaskWatcher, Transition
@@ -74,6 +76,7 @@ __all__ = [
     "Limits",
     "ModerationError",
     "NotFoundError",
+    "Observer",
     "Outcome",
     "PermissionDeniedError",
     "PollPolicy",
@@ -101,6 +104,7 @@ __all__ = [
     "WaitLimits",
     "Webhooks",
     "__version__",
+    "run",
 ]
 
 # Light before heavy: a name is looked for from the left. The session needs all before it; webhooks are of use to one.
@@ -115,9 +119,11 @@ _MODULES = (
     "groups.voices",
     "groups.avatars",
     "groups.avatar_videos",
+    "observer",
     "watcher",
     "job",
     "session",
+    "running",
     "outcomes",
     "webhooks",
     "batch",

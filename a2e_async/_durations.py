@@ -45,6 +45,11 @@ class Durations:
         if count >= ENOUGH:
             self.first, self._late = self._sorted[int(EARLY * count)], self._sorted[ceil(LATE * count) - 1]
 
+    @property
+    def usual(self) -> float:
+        """The median in seconds; 0 as long as none is known."""
+        return self._sorted[len(self._sorted) // 2] if self._sorted else 0.0
+
     def half_life(self, age: float) -> float:
         """Return in how many seconds one of two tasks that still run at this age may be expected to end.
 

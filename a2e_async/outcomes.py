@@ -11,7 +11,7 @@ from a2e_async.tasks import Task, TaskState
 TaskT = TypeVar("TaskT", bound=Task)
 
 
-class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True, repr_omit_defaults=True):
     """How one job ended. A DONE job has an ``error`` only if its result could not be saved; any other always has."""
 
     key: str
@@ -34,8 +34,15 @@ class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True):
     submitted_at: datetime | None = None
     """When it was sent, UTC; None if it never was."""
 
+    def _repr_html_(self) -> str:
+        from a2e_async._html import told  # noqa: PLC0415 - notebooks alone need it
 
-class BatchStatus(msgspec.Struct, frozen=True, kw_only=True):
+        error = "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        below = "" if self.task is None else self.task._repr_html_()
+        return told(self.key, self.state, error=error, path=self.path, below=below)
+
+
+class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """How a batch stands: jobs taken up so far, by state, and coins."""
 
     submitting: int = 0
@@ -55,6 +62,11 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Results on disk."""
     coins: float = 0.0
     """Coins spent, earlier runs of the same journal included, and those of submissions in doubt."""
+
+    def _repr_html_(self) -> str:
+        from a2e_async._html import table  # noqa: PLC0415 - notebooks alone need it
+
+        return table({name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name)})
 
     @property
     def total(self) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, Collection, Iterable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from a2e_async._answer import Record
+from a2e_async._durations import durations_of
 from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._parting import OnCancel
 from a2e_async._secret import Secret
@@ -234,6 +235,17 @@ class A2ESession:
         or left by an exception; see `Job`.
         """
         return Job(self, self.files, self.config.poll, deadline=deadline, limits=limits, on_cancel=on_cancel)
+
+    def progress(self, total: int | None = None) -> AbstractAsyncContextManager[None]:
+        """Show on stderr what this session does while the block runs: ``async with a2e.progress():``.
+
+        Rows with uploads, states, elapsed and usual times, and downloads; counts where it is more than a few. Bars on
+        a terminal (extra ``cli``), HTML in a notebook, else lines. ``total``: jobs in all, to tell how long the rest
+        will take.
+        """
+        from a2e_async._following import following  # noqa: PLC0415 - few scripts need it
+
+        return following(self._teller, lambda kind: durations_of(self, kind).usual, total)
 
     def batch(  # noqa: PLR0913 - settings, all optional
         self,

@@ -12,7 +12,7 @@ from a2e_async import _sic
 from a2e_async._answer import Record, number_in
 from a2e_async._endpoint import Endpoint, Listing
 from a2e_async._wire import UNREADABLE, Link, Request
-from a2e_async.errors import RequestError
+from a2e_async.errors import RequestError, visible
 
 P = ParamSpec("P")
 TaskT = TypeVar("TaskT", bound="Task")
@@ -117,6 +117,23 @@ class Task(Record):
     failed_code: str | int | None = None
     failure_message: str | None = field(default=None, name=_sic.FAILED_MESSAGE)
     error_code: str | int | None = None
+
+    def __repr__(self) -> str:
+        coins = "" if self.coins is None else f", {self.coins:g} coins"
+        error = f": {self.error[:80]}" if self.error else ""
+        return visible(f"<{type(self).__name__} {self.id} {self.state}{coins}{error}>")
+
+    def _repr_html_(self) -> str:
+        from a2e_async._html import card  # noqa: PLC0415 - notebooks alone need it
+
+        links = {
+            name: link for name in self.__struct_fields__ if name.endswith("_url") and (link := getattr(self, name))
+        }
+        links = {name: link for name, link in links.items() if isinstance(link, str) and name != "result_url"}
+        state = self.state
+        word = self.status if state is TaskState.UNKNOWN else state.value
+        result = self.result_url if state is TaskState.DONE else ""
+        return card(type(self).__name__, self.id, word, coins=self.coins, error=self.error, result=result, links=links)
 
     @property
     def state(self) -> TaskState:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from typing import Any, cast
 
+from a2e_async._saying import say
 from a2e_async.cli._parser import read
-from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain, say
+from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain
 from a2e_async.errors import A2EError, ConfigError, JournalError, RequestError
 
 __all__ = ["main"]

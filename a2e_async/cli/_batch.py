@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from a2e_async._parting import OnCancel
+from a2e_async._progress import Pace, progress, span
+from a2e_async._saying import Counts, say
 from a2e_async.batch import Batch
-from a2e_async.cli._progress import Counts, Pace, progress, span
-from a2e_async.cli._terminal import FAILED, STOPPED, check_writable, complain, number, one_line, say
+from a2e_async.cli._terminal import FAILED, STOPPED, check_writable, complain, line, number, one_line
 from a2e_async.errors import A2EError
 from a2e_async.outcomes import Outcome
 from a2e_async.tasks import Task, TaskState
@@ -94,7 +95,7 @@ async def pursue(  # noqa: PLR0913 - a batch, and what to tell of it
             async with progress(tally.counts, total, tally.note) as display, aclosing(outcomes):
                 async for outcome in outcomes:
                     tally.add(outcome)
-                    display.give(_record(outcome) if as_json else _text(outcome))
+                    display.give(line(_record(outcome) if as_json else _text(outcome)))
             whole = True
         except asyncio.CancelledError:
             say("a2e: interrupted.")

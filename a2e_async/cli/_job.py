@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 from a2e_async._parting import OnCancel
+from a2e_async._saying import say
 from a2e_async._wire import Request
-from a2e_async.cli._terminal import check_writable, give, if_interrupted, number, resumption, say
+from a2e_async.cli._terminal import check_writable, give, if_interrupted, number, resumption
 from a2e_async.errors import A2EError, ModerationError, TaskFailedError
 from a2e_async.job import Job
 from a2e_async.session import A2ESession

@@ -1,6 +1,6 @@
 """Speech with a voice that was named, or with the first public one of a language."""
 
-from a2e_async.cli._terminal import say
+from a2e_async._saying import say
 from a2e_async.errors import RequestError
 from a2e_async.groups.voices import PublicVoice
 from a2e_async.session import A2ESession

@@ -5,20 +5,14 @@ import contextlib
 import json
 import os
 import shlex
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
-from a2e_async.errors import ConfigError, visible
+from a2e_async._saying import harmless, say
+from a2e_async.errors import ConfigError
 
 FAILED, MISUSED, STOPPED, INTERRUPTED = 1, 2, 3, 130
-
-
-def say(text: str) -> None:
-    """Write a line to stderr. Nobody reading it any more is no reason to give up the work."""
-    with contextlib.suppress(OSError):
-        print(_harmless(text), file=sys.stderr, flush=True)
 
 
 def complain(error: Exception) -> None:
@@ -38,12 +32,7 @@ def give(data: object) -> None:
 
 def line(data: object) -> str:
     """Return the line that `give` writes."""
-    return _harmless(data) if isinstance(data, str) else json.dumps(data)
-
-
-def _harmless(text: str) -> str:
-    # What the service, a file's name or a row says must not steer the terminal.
-    return "\n".join(visible(part) for part in text.split("\n"))
+    return harmless(data) if isinstance(data, str) else json.dumps(data)
 
 
 def command_line(words: Sequence[str]) -> str:

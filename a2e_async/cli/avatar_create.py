@@ -2,9 +2,10 @@
 
 from typing import Literal, Unpack
 
+from a2e_async._saying import say
 from a2e_async.cli._inputs import is_picture, media
 from a2e_async.cli._job import Waiting, at_work, cost, followed
-from a2e_async.cli._terminal import give, say
+from a2e_async.cli._terminal import give
 from a2e_async.errors import A2EError
 from a2e_async.groups.avatars import AVATAR, Avatar, StartAvatar
 from a2e_async.session import A2ESession

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Unpack
 
+from a2e_async._saying import say
 from a2e_async.cli._batch import Settings, check_place, pursue
 from a2e_async.cli._inputs import kind_named
-from a2e_async.cli._terminal import say
 from a2e_async.config import WaitLimits
 from a2e_async.errors import RequestError
 from a2e_async.jobs import items

@@ -11,8 +11,9 @@ import msgspec
 from a2e_async._answer import Page
 from a2e_async._endpoint import Endpoint
 from a2e_async._fields import Fields, did_you_mean
+from a2e_async._saying import say
 from a2e_async._wire import Request
-from a2e_async.cli._terminal import give, if_interrupted, say
+from a2e_async.cli._terminal import give, if_interrupted
 from a2e_async.errors import ProvisionalEndpointWarning, RequestError
 from a2e_async.groups import endpoints
 from a2e_async.session import A2ESession

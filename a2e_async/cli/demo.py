@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 import a2e_async.sandbox
+from a2e_async._progress import progress
+from a2e_async._saying import say
 from a2e_async.batch import Batch
-from a2e_async.cli._progress import progress
-from a2e_async.cli._terminal import FAILED, check_writable, complain, give, number, say
+from a2e_async.cli._terminal import FAILED, check_writable, complain, give, number
 from a2e_async.cli.contact_sheet import contact_sheet
 from a2e_async.errors import A2EError
 from a2e_async.groups.face_swap import FACE_SWAP, Swap

@@ -3,7 +3,8 @@
 from typing import Any
 
 from a2e_async._endpoint import Endpoint
-from a2e_async.cli._terminal import give, say
+from a2e_async._saying import say
+from a2e_async.cli._terminal import give
 from a2e_async.groups import endpoints
 from a2e_async.sandbox.contract import rows
 

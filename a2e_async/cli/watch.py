@@ -4,8 +4,9 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+from a2e_async._saying import say
 from a2e_async.cli._inputs import kind_named
-from a2e_async.cli._terminal import FAILED, complain, give, if_interrupted, resumption, say
+from a2e_async.cli._terminal import FAILED, complain, give, if_interrupted, resumption
 from a2e_async.errors import NotFoundError, TaskTimeoutError
 from a2e_async.session import A2ESession
 from a2e_async.tasks import Task, TaskKind, TaskState

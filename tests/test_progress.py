@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from a2e_async.cli import _progress
-from a2e_async.cli._progress import Lines, Pace, progress, span
+from a2e_async import _progress
+from a2e_async._progress import Lines, Pace, progress, span
 
 pytestmark = pytest.mark.anyio
 
@@ -127,7 +127,7 @@ async def test_data_comes_above_the_bars_on_the_same_terminal(terminal, monkeypa
     monkeypatch.setattr(sys, "stdout", Terminal())
     async with progress(lambda: {"done": 1}) as display:
         display.give("[bold]first[/] " + "x" * 120)
-        display.give({"key": "second"})
+        display.give('{"key": "second"}')
         assert "first" not in stderr.getvalue()
     drawn = stderr.getvalue()
     assert "[bold]first[/] " + "x" * 120 + '\n{"key": "second"}\n' in drawn
@@ -149,7 +149,7 @@ async def test_a_terminal_without_rich_or_cursor_gets_lines(terminal, monkeypatc
     if why == "dumb":
         monkeypatch.setenv("TERM", "dumb")
     else:
-        monkeypatch.setitem(sys.modules, "a2e_async.cli._rich", None)
+        monkeypatch.setitem(sys.modules, "a2e_async._bars", None)
     async with progress(lambda: {"running": 3}):
         await asyncio.sleep(0)
     assert stderr.getvalue().split() == ["0.0", "s", "running", "3"]
