@@ -12,9 +12,9 @@ from a2e_async.errors import visible
 _COLOURS = {"queued": "#9a6700", "running": "#0969da", "done": "#1a7f37", "failed": "#cf222e"}
 _SIZE = 'style="display:block;max-width:min(100%,480px);max-height:480px;margin-top:4px"'
 _PLAYERS = {
-    "video": f'<video controls preload="metadata" {_SIZE} src="%s"></video>',
-    "audio": f'<audio controls preload="metadata" {_SIZE} src="%s"></audio>',
-    "image": f'<img alt="result" referrerpolicy="no-referrer" {_SIZE} src="%s">',
+    "video": ('video controls preload="metadata"', "</video>"),
+    "audio": ('audio controls preload="metadata"', "</audio>"),
+    "image": ('img alt="result" referrerpolicy="no-referrer"', ""),
 }
 
 
@@ -71,7 +71,10 @@ def _link(name: str, url: str) -> str:
 def _player(url: str) -> str:
     # What a name does not tell is left a link: a player that shows nothing looks like a failure.
     family = (mimetypes.guess_type(urlsplit(url).path)[0] or "").partition("/")[0] if _fetchable(url) else ""
-    return _PLAYERS.get(family, "") % escape(url) if family in _PLAYERS else ""
+    if family not in _PLAYERS:
+        return ""
+    opening, closing = _PLAYERS[family]
+    return f'<{opening} {_SIZE} src="{escape(url)}">{closing}'
 
 
 def _fetchable(url: str) -> bool:

@@ -126,10 +126,8 @@ class Task(Record):
     def _repr_html_(self) -> str:
         from a2e_async._html import card  # noqa: PLC0415 - notebooks alone need it
 
-        links = {
-            name: link for name in self.__struct_fields__ if name.endswith("_url") and (link := getattr(self, name))
-        }
-        links = {name: link for name, link in links.items() if isinstance(link, str) and name != "result_url"}
+        urls = {name: getattr(self, name) for name in self.__struct_fields__ if name.endswith("_url")}
+        links = {name: url for name, url in urls.items() if isinstance(url, str) and name != "result_url"}
         state = self.state
         word = self.status if state is TaskState.UNKNOWN else state.value
         result = self.result_url if state is TaskState.DONE else ""

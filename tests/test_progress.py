@@ -10,8 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from a2e_async import _progress
+from a2e_async import FACE_SWAP, ModerationError, TaskState, TaskTimeoutError, _progress
+from a2e_async._following import Follower
 from a2e_async._progress import Lines, Pace, progress, span
+from a2e_async._saying import Row
+from a2e_async.observer import Moved, SubmitEnded, TransferBegan, TransferEnded, TransferMoved
+from tests.service import scene
+from tests.snippets import SAMPLES
 
 pytestmark = pytest.mark.anyio
 
@@ -162,3 +167,86 @@ async def test_leaving_by_an_error_restores_the_terminal(terminal):
             await asyncio.sleep(0)
             raise ZeroDivisionError
     assert "\x1b[?25h" in stderr.getvalue()
+
+
+def written(capsys) -> list[str]:
+    """Return what stands in the lines on stderr, without the time."""
+    return [" ".join(line.split()[2:]) for line in capsys.readouterr().err.splitlines()]
+
+
+async def test_a_script_sees_each_step_of_what_it_does(capsys, tmp_path):
+    async with scene() as s, s.a2e.progress():
+        swap = await s.a2e.run(FACE_SWAP, **s.swap | {"face_url": SAMPLES / "face.jpg"})
+        await s.a2e.files.save(swap, tmp_path / "out.mp4")
+    lines = written(capsys)
+    steps = [" ".join(line.split()[:3]) for line in lines]
+    task = f"face_swap {swap.id}"
+    assert steps[0].startswith("upload 1")
+    assert [step for step in steps if step.startswith(task)] in (
+        [f"{task} queued", f"{task} done"],
+        [f"{task} queued", f"{task} running", f"{task} done"],
+        [f"{task} running", f"{task} done"],
+        [f"{task} done"],
+    )
+    assert lines[-1] == f"download {swap.id} done 0.4 of 0.4 MB"
+
+
+async def test_refusals_and_waits_that_end_are_seen(capsys):
+    async with scene(clock="stepped") as s, s.a2e.progress():
+        with pytest.raises(TaskTimeoutError):
+            await s.a2e.watch(await s.a2e.face_swap.tasks.add(**s.swap), deadline=0.3)
+        with pytest.raises(ModerationError):
+            await s.a2e.run(FACE_SWAP, **s.swap | {"name": "moderation:no"})
+    lines = written(capsys)
+    assert [line.split()[2] for line in lines if line.startswith("face_swap 6")][-1] == "left"
+    assert lines[-1].startswith("face_swap failed")
+
+
+async def test_a_batch_is_shown_by_its_counts(capsys):
+    async with scene() as s, s.a2e.progress(total=30):
+        async with s.a2e.batch(FACE_SWAP) as batch:
+            ends = [outcome.state async for outcome in batch.run({**s.swap, "name": f"n{n}"} for n in range(30))]
+    assert set(ends) == {"done"}
+    last = written(capsys)[-1]
+    assert last.startswith("submitting 0 queued 0 running 0 done 30 failed 0 300 coins")
+
+
+def test_the_usual_time_is_shown_as_soon_as_one_is_known():
+    usual = {"face_swap": 0.0}
+    follower = Follower(usual.__getitem__, None)
+    follower(SubmitEnded(number=1, kind="face_swap", endpoint="", seconds=0.1, task_id="t", state=TaskState.QUEUED))
+    (row,) = follower.rows()
+    assert (row.label, row.word, row.part) == ("face_swap t", "queued", None)
+    usual["face_swap"] = 1000.0
+    (row,) = follower.rows()
+    assert row.text.endswith(", usually 17 min")
+    assert 0 <= row.part < 0.1
+    follower(
+        Moved(kind="face_swap", task_id="t", previous=TaskState.QUEUED, state=TaskState.DONE, seconds=1.0, coins=2.0)
+    )
+    (row,) = follower.rows()
+    assert (row.word, row.part) == ("done", 1.0)
+    assert "usually" not in row.text
+
+
+def test_bytes_are_shown_as_they_move():
+    follower = Follower(lambda _: 0.0, None)
+    about = {"number": 7, "direction": "download", "task_id": "t"}
+    follower(TransferBegan(**about))
+    follower(TransferMoved(**about, done=1_500_000, size=3_000_000))
+    assert follower.rows() == [Row("download t", "under way", "1.5 of 3.0 MB", 0.5)]
+    follower(TransferEnded(**about, done=1_500_000, seconds=1.0, error="TransportError"))
+    assert follower.rows()[0].word == "failed"
+
+
+async def test_rows_are_drawn_on_a_terminal_and_what_is_printed_stays_above(terminal, monkeypatch):
+    stderr = terminal()
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    row = Row("face_swap [red]\x1b[2Jt[/]", "running", "3 s, usually 40 s", 0.25)
+    async with progress(dict, None, str, lambda: [row], redirect=True):
+        await asyncio.sleep(0)
+        print("printed")  # noqa: T201 - as a script does
+    drawn = stderr.getvalue()
+    assert "face_swap [red]\\x1b[2Jt[/]" in drawn
+    assert "usually 40 s" in drawn
+    assert drawn.index("printed") < drawn.rindex("running")
