@@ -37,7 +37,8 @@ class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True, repr_om
     def _repr_html_(self) -> str:
         from a2e_async._html import told  # noqa: PLC0415 - notebooks alone need it
 
-        error = "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        known = self.error is None or (self.task is not None and bool(self.task.error))
+        error = "" if known else f"{type(self.error).__name__}: {self.error}"
         below = "" if self.task is None else self.task._repr_html_()
         return told(self.key, self.state, error=error, path=self.path, below=below)
 
