@@ -32,7 +32,6 @@ from a2e_async.tasks import ORDER, Task, TaskState, amount, kind_started, log
 
 R = TypeVar("R")
 Progress = Callable[[int, int | None], None]
-Read = Callable[[Task], None]
 
 _numbers = count(1)
 _nobody: AbstractContextManager[None] = nullcontext()
@@ -49,7 +48,7 @@ class Exchange:
         self.status: int | None = None
 
 
-class _Story:
+class Story:
     """A task that somebody waits for."""
 
     __slots__ = ("state", "waits")
@@ -62,9 +61,12 @@ class Teller:
     """One session's: logs each event, and passes it on. An observer that fails is told of once, and harms nothing."""
 
     def __init__(self, server: str = "", observers: Iterable[Observer] = ()) -> None:
-        self._server, self._observers = server, list(observers)
+        self._observers = list(observers)
+        self.server = server
+        """Host of the service."""
         self._failed: set[int] = set()
-        self._stories: dict[str, _Story] = {}
+        self.stories: dict[str, Story] = {}
+        """What is waited for, by task id."""
 
     def wants(self, event: type[Event]) -> bool:
         """Tell whether anybody would learn of such an event."""
@@ -106,23 +108,23 @@ class Teller:
     @contextmanager
     def exchange(self, endpoint: str, seen: Exchange, attempt: int = 1) -> Generator[None]:
         """Tell how a request ended, unless it never left."""
-        failure: BaseException | None = None
+        named: dict[str, Any] = {}
         try:
             yield
         except BaseException as error:
-            failure = error
+            named = _named(error)
             raise
         finally:
             if seen.left and self.hears_requests:
                 found: dict[str, Any] = {"http_status": seen.status, "seconds": time.monotonic() - seen.left}
-                found |= _named(failure)
-                self.tell(RequestEnded(server=self._server, endpoint=endpoint, attempt=attempt, **found))
+                found |= named
+                self.tell(RequestEnded(server=self.server, endpoint=endpoint, attempt=attempt, **found))
 
     def braked(self, endpoint: str, error: APIError) -> None:
         """Tell that the service is left alone for a while."""
         if self.wants(Braked):
             seconds, status = error.retry_after or 0.0, error.http_status
-            self.tell(Braked(server=self._server, endpoint=endpoint, seconds=seconds, http_status=status))
+            self.tell(Braked(server=self.server, endpoint=endpoint, seconds=seconds, http_status=status))
 
     def submission(self, endpoint: Endpoint[..., R]) -> "AbstractContextManager[Callable[[R], R] | None]":
         """Tell that a task is started; what this opens with takes the answer. None where there is nobody to tell."""
@@ -132,13 +134,12 @@ class Teller:
     @contextmanager
     def _submission(self, kind: str, endpoint: str) -> Generator[Callable[[Any], Any]]:
         number, began = next(_numbers), time.monotonic()
-        self.tell(SubmitBegan(server=self._server, number=number, kind=kind, endpoint=endpoint))
-        ended = partial(SubmitEnded, server=self._server, number=number, kind=kind, endpoint=endpoint)
+        self.tell(SubmitBegan(server=self.server, number=number, kind=kind, endpoint=endpoint))
+        ended = partial(SubmitEnded, server=self.server, number=number, kind=kind, endpoint=endpoint)
 
         def taken(answer: object) -> Any:
             seconds = time.monotonic() - began
-            tasks = cast("list[Task]", answer if isinstance(answer, list) else [answer])
-            for task in tasks:
+            for task in _tasks(answer):
                 coins = amount(task.coins)
                 self.tell(ended(seconds=seconds, task_id=task.id, state=task.state, coins=coins))
             return answer
@@ -148,41 +149,6 @@ class Teller:
         except BaseException as error:
             self.tell(ended(seconds=time.monotonic() - began, **_named(error)))
             raise
-
-    def waiting(
-        self, kind: str, task_id: str, state: TaskState | None, age: float
-    ) -> AbstractContextManager[Read | None]:
-        """Tell that somebody waits; what this opens with takes each reading. None where there is nobody to tell."""
-        return self._waiting(kind, task_id, state, age) if self.wants(Moved) else _nobody
-
-    @contextmanager
-    def _waiting(self, kind: str, task_id: str, state: TaskState | None, age: float) -> Generator[Read]:
-        began = time.monotonic()
-        story = self._stories.setdefault(task_id, _Story(state))
-        story.waits += 1
-        about = {"server": self._server, "kind": kind, "task_id": task_id}
-        self.tell(WaitBegan(**about, state=story.state))
-        failure: BaseException | None = None
-        try:
-            yield partial(self._read, story, about, began - age)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            story.waits -= 1
-            if not story.waits:
-                self._stories.pop(task_id, None)
-            seconds, name = time.monotonic() - began, "" if failure is None else type(failure).__name__
-            self.tell(WaitEnded(**about, state=story.state, seconds=seconds, error=name))
-
-    def _read(self, story: _Story, about: dict[str, str], born: float, task: Task) -> None:
-        before, state = story.state, task.state
-        # A reading from a stale replica may lie behind what was told.
-        if state is before or (before and ORDER.get(state, ORDER.get(before, 0)) < ORDER.get(before, 0)):
-            return
-        story.state = state
-        seconds, coins = time.monotonic() - born, amount(task.coins)
-        self.tell(Moved(**about, previous=before, state=state, seconds=seconds, coins=coins, code=task.code))
 
     def transfer(
         self, direction: Direction, on_progress: Progress | None, *, task_id: str = "", size: int | None = None
@@ -197,7 +163,7 @@ class Teller:
         self, direction: Direction, on_progress: Progress | None, task_id: str, size: int | None
     ) -> Generator[Progress]:
         began, done = time.monotonic(), 0
-        about: dict[str, Any] = {"server": self._server, "number": next(_numbers), "task_id": task_id}
+        about: dict[str, Any] = {"server": self.server, "number": next(_numbers), "task_id": task_id}
         about["direction"] = direction
         self.tell(TransferBegan(**about, size=size))
 
@@ -208,14 +174,14 @@ class Teller:
             if on_progress:
                 on_progress(so_far, total)
 
-        failure: BaseException | None = None
+        name = ""
         try:
             yield moved
         except BaseException as error:
-            failure = error
+            name = type(error).__name__
             raise
         finally:
-            seconds, name = time.monotonic() - began, "" if failure is None else type(failure).__name__
+            seconds = time.monotonic() - began
             self.tell(TransferEnded(**about, done=done, seconds=seconds, error=name))
 
 
@@ -227,10 +193,37 @@ def teller_of(caller: Caller) -> Teller:
     return cast("Teller", getattr(caller, "_teller", _SILENT))
 
 
-def overheard(is_news: Callable[[Any, bool], bool], read: Read, task: Any, final_only: bool) -> bool:  # noqa: FBT001 - called for each reading
-    """Tell of a reading before it is judged."""
-    read(task)
-    return is_news(task, final_only)
+class Wait:
+    """One wait of somebody's, from its making until `end`."""
+
+    def __init__(self, teller: Teller, kind: str, task_id: str, state: TaskState | None, age: float) -> None:
+        self._teller, self._began, self._age = teller, time.monotonic(), age
+        self._about = {"server": teller.server, "kind": kind, "task_id": task_id}
+        self._story = teller.stories.setdefault(task_id, Story(state))
+        self._story.waits += 1
+        self.error = ""
+        """Name of what cut it short."""
+        teller.tell(WaitBegan(**self._about, state=self._story.state))
+
+    def read(self, is_news: Callable[[Any, bool], bool], task: Any, final_only: bool) -> bool:  # noqa: FBT001 - called for each reading
+        """Tell of a reading before it is judged."""
+        before, state = self._story.state, task.state
+        # A reading from a stale replica may lie behind what was told.
+        if state is not before and (before is None or ORDER.get(state, ORDER.get(before, 0)) >= ORDER.get(before, 0)):
+            self._story.state = state
+            age, coins = self._age + time.monotonic() - self._began, amount(task.coins)
+            self._teller.tell(
+                Moved(**self._about, previous=before, state=state, seconds=age, coins=coins, code=task.code)
+            )
+        return is_news(task, final_only)
+
+    def end(self) -> None:
+        """Nobody waits here any more."""
+        self._story.waits -= 1
+        if not self._story.waits:
+            self._teller.stories.pop(self._about["task_id"], None)
+        seconds = time.monotonic() - self._began
+        self._teller.tell(WaitEnded(**self._about, state=self._story.state, seconds=seconds, error=self.error))
 
 
 def note(logger: logging.Logger, level: int, event: Event) -> None:
@@ -248,8 +241,10 @@ def note(logger: logging.Logger, level: int, event: Event) -> None:
     logger.log(level, "%s %s", name, text, extra={"a2e_event": name} | {f"a2e_{k}": v for k, v in members.items()})
 
 
-def _named(error: BaseException | None) -> dict[str, Any]:
-    if error is None:
-        return {}
+def _tasks(answer: object) -> list[Task]:
+    return cast("list[Task]", answer if isinstance(answer, list) else [answer])
+
+
+def _named(error: BaseException) -> dict[str, Any]:
     more = {"http_status": error.http_status, "code": error.code} if isinstance(error, APIError) else {}
     return {"error": type(error).__name__, **more}

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from a2e_async.tasks import Task, TaskState
+from a2e_async.tasks import Task, TaskState, shown
 
 TaskT = TypeVar("TaskT", bound=Task)
 
@@ -39,7 +39,7 @@ class Outcome(msgspec.Struct, Generic[TaskT], frozen=True, kw_only=True, repr_om
 
         known = self.error is None or (self.task is not None and bool(self.task.error))
         error = "" if known else f"{type(self.error).__name__}: {self.error}"
-        below = "" if self.task is None else self.task._repr_html_()
+        below = "" if self.task is None else shown(self.task)
         return told(self.key, self.state, error=error, path=self.path, below=below)
 
 

@@ -124,14 +124,7 @@ class Task(Record):
         return visible(f"<{type(self).__name__} {self.id} {self.state}{coins}{error}>")
 
     def _repr_html_(self) -> str:
-        from a2e_async._html import card  # noqa: PLC0415 - notebooks alone need it
-
-        urls = {name: getattr(self, name) for name in self.__struct_fields__ if name.endswith("_url")}
-        links = {name: url for name, url in urls.items() if isinstance(url, str) and name != "result_url"}
-        state = self.state
-        word = self.status if state is TaskState.UNKNOWN else state.value
-        result = self.result_url if state is TaskState.DONE else ""
-        return card(type(self).__name__, self.id, word, coins=self.coins, error=self.error, result=result, links=links)
+        return shown(self)
 
     @property
     def state(self) -> TaskState:
@@ -199,6 +192,18 @@ class TaskKind(Generic[P, TaskT]):
 KINDS: dict[str, TaskKind[..., Any]] = {}
 """Every kind by its name."""
 _BY_RECORD: dict[type[Task], TaskKind[..., Any]] = {}
+
+
+def shown(task: Task) -> str:
+    """Return a task as HTML, as notebooks show it."""
+    from a2e_async._html import card  # noqa: PLC0415 - notebooks alone need it
+
+    urls = {name: getattr(task, name) for name in task.__struct_fields__ if name.endswith("_url")}
+    links = {name: url for name, url in urls.items() if isinstance(url, str) and name != "result_url"}
+    state = task.state
+    word = task.status if state is TaskState.UNKNOWN else state.value
+    result = task.result_url if state is TaskState.DONE else ""
+    return card(type(task).__name__, task.id, word, coins=task.coins, error=task.error, result=result, links=links)
 
 
 def kind_of(task: TaskT) -> TaskKind[..., TaskT]:

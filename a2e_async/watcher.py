@@ -13,7 +13,7 @@ from a2e_async._answer import MODERATION_CODES
 from a2e_async._bounds import Bounds
 from a2e_async._endpoint import Caller
 from a2e_async._schedule import Watch
-from a2e_async._telling import overheard, teller_of
+from a2e_async._telling import Wait, teller_of
 from a2e_async.config import PollPolicy, WaitLimits
 from a2e_async.errors import (
     A2EError,
@@ -25,6 +25,7 @@ from a2e_async.errors import (
     TaskFailedError,
     TaskTimeoutError,
 )
+from a2e_async.observer import Moved
 from a2e_async.poller import GAP, poller_of
 from a2e_async.tasks import ORDER, Handle, Task, TaskKind, TaskState, kind_of, made_at
 
@@ -138,24 +139,35 @@ class TaskWatcher(Generic[TaskT]):
         if task is None or not self._is_news(task, final_only):
             poller = poller_of(self._caller, self._kind, self._policy)
             watch = self._take_watch(poller.loop.time(), final_only)
-            state = self._state if task is None else self._state or task.state
-            age = poller.loop.time() - watch.born
-            with teller_of(self._caller).waiting(self._kind.name, self.task_id, state, age) as read:
-                try:
-                    is_news = self._is_news if self._bounds is None else partial(self._judge, self._bounds, watch)
-                    is_news = is_news if read is None else partial(overheard, is_news, read)
-                    while (task := await poller.enter(watch, is_news)) is None:
-                        self._check(poller.loop.time() + GAP)  # timers may be early by a little
-                        watch.until, watch.grace = self._until, 0.0
-                finally:
-                    self._watch = watch
-                    if poller.leave(watch):
-                        await poller.rest()
+            told = self._tell(poller.loop.time() - watch.born)
+            try:
+                is_news = self._is_news if self._bounds is None else partial(self._judge, self._bounds, watch)
+                is_news = is_news if told is None else partial(told.read, is_news)
+                while (task := await poller.enter(watch, is_news)) is None:
+                    self._check(poller.loop.time() + GAP)  # timers may be early by a little
+                    watch.until, watch.grace = self._until, 0.0
+            except BaseException as error:
+                if told is not None:
+                    told.error = type(error).__name__
+                raise
+            finally:
+                self._watch = watch
+                if told is not None:
+                    told.end()
+                if poller.leave(watch):
+                    await poller.rest()
         if final_only:
             self._state = task.state
             if task.state is TaskState.FAILED:
                 raise failure(self._kind, task)
         return task
+
+    def _tell(self, age: float) -> Wait | None:
+        teller = teller_of(self._caller)
+        if not teller.wants(Moved):
+            return None
+        state = self._state or (self.task.state if self.task is not None else None)
+        return Wait(teller, self._kind.name, self.task_id, state, age)
 
     def _publish(self, task: TaskT) -> Transition[TaskT]:
         previous, self._state = self._state, task.state

@@ -1,6 +1,8 @@
 """The documentation: every example in it runs, and nothing public is left out."""
 
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,16 @@ WRITTEN = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """What a block does to the log ends with it."""
+    log = logging.getLogger("a2e_async")
+    level, handlers = log.level, list(log.handlers)
+    yield
+    log.setLevel(level)
+    log.handlers[:] = handlers
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The generated pages by their names."""
@@ -52,8 +64,12 @@ def test_block(
     page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_in_thread: Sandbox
 ) -> None:
     settle(tmp_path, monkeypatch, sandbox_in_thread)
+    code = blocks(PAGES / page)[number]
+    for library in ("opentelemetry.sdk", "prometheus_client"):
+        if f"from {library}" in code:
+            pytest.importorskip(library, reason="needs the dependency group `observability`")
 
-    run(blocks(PAGES / page)[number], page)
+    run(code, page)
 
 
 def test_every_endpoint_is_on_the_page_of_its_group_with_its_example(pages: dict[str, str]) -> None:
