@@ -188,7 +188,8 @@ class Job:
         self.doubts.append(text)
         start, extra = kind.start, {"a2e_kind": kind.name, "a2e_endpoint": kind.start.label}
         # The text may tell what was sent, which is no matter for a log.
-        log.warning("%s may have started a task: look in %s.", start.label, start.lookout, extra=extra)
+        text = "%s: the task may exist, and may have cost coins. Look in %s."
+        log.warning(text, start.label, start.lookout, extra=extra)
 
     async def _take_back(self, tasks: list[Task]) -> None:
         async def gone(task_id: str) -> None:

@@ -214,7 +214,9 @@ async def test_an_answer_that_does_not_come_in_time_is_told(
         assert "may exist" in notes(error)
         assert "face_swap.tasks.records()" in notes(error)
         path = "POST /api/v1/userFaceSwapTask/add"
-        assert caplog.messages == [f"{path} may have started a task: look in face_swap.tasks.records()."]
+        assert caplog.messages == [
+            f"{path}: the task may exist, and may have cost coins. Look in face_swap.tasks.records()."
+        ]
 
 
 async def test_a_lost_answer_of_a_cancelled_request_is_told() -> None:
