@@ -1,6 +1,5 @@
 """Tasks and outcomes as a notebook shows them. Every text is escaped, no link but an http(s) one is made one."""
 
-import mimetypes
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -11,6 +10,12 @@ from a2e_async.errors import visible
 
 _COLOURS = {"queued": "#9a6700", "running": "#0969da", "done": "#1a7f37", "failed": "#cf222e"}
 _SIZE = 'style="display:block;max-width:min(100%,480px);max-height:480px;margin-top:4px"'
+_ENDINGS = {
+    "video": "mp4 m4v mov webm",
+    "audio": "mp3 wav m4a aac ogg flac",
+    "image": "jpg jpeg png gif webp avif",
+}
+_FAMILIES = {ending: family for family, endings in _ENDINGS.items() for ending in endings.split()}
 _PLAYERS = {
     "video": ('video controls preload="metadata"', "</video>"),
     "audio": ('audio controls preload="metadata"', "</audio>"),
@@ -70,8 +75,8 @@ def _link(name: str, url: str) -> str:
 
 def _player(url: str) -> str:
     # What a name does not tell is left a link: a player that shows nothing looks like a failure.
-    family = (mimetypes.guess_type(urlsplit(url).path)[0] or "").partition("/")[0] if _fetchable(url) else ""
-    if family not in _PLAYERS:
+    family = _FAMILIES.get(urlsplit(url).path.rpartition(".")[2].lower()) if _fetchable(url) else None
+    if family is None:
         return ""
     opening, closing = _PLAYERS[family]
     return f'<{opening} {_SIZE} src="{escape(url)}">{closing}'

@@ -93,6 +93,18 @@ async def test_each_request_that_left_is_told_with_what_came_of_it() -> None:
     assert all(event.seconds > 0 for event in of(events, RequestEnded))
 
 
+async def test_a_stream_is_one_request() -> None:
+    events: list[Event] = []
+    async with scene(observers=[events.append]) as s:
+        given = {"reference_id": "r", "prompt": "a cat", "image_url": s.sandbox.face_url}
+        assert [delta async for delta in s.a2e.image_to_video.extend_prompt(**given)]
+        s.account.fault(Rule("status", path="/api/v1/*", status=502))
+        with pytest.raises(ServerError):
+            _ = [delta async for delta in s.a2e.image_to_video.extend_prompt(**given)]
+
+    assert [(e.http_status, e.error) for e in of(events, RequestEnded)] == [(200, ""), (502, "ServerError")]
+
+
 async def test_a_brake_is_told_and_what_it_keeps_from_leaving_is_no_request() -> None:
     async def busy(request: web.Request) -> web.Response:
         return web.json_response({"code": 429, "msg": "slow down"}, status=429, headers={"Retry-After": "60"})

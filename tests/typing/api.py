@@ -17,6 +17,7 @@ from a2e_async import (
     TaskWatcher,
     Transition,
     WaitLimits,
+    run,
 )
 from a2e_async._answer import Page
 from a2e_async.groups.account import Balance, Language, Quote, Transaction
@@ -97,6 +98,10 @@ async def watching(a2e: A2ESession, task: Swap, kind: TaskKind[..., SwapPreview]
 async def running(a2e: A2ESession, face: Path) -> None:
     assert_type(await a2e.run(FACE_SWAP, name="n", face_url=face, video_url=face), Swap)
     assert_type(await a2e.run(FACE_SWAP_PREVIEW, face_url=face, video_url="https://x/y"), SwapPreview)
+
+    assert_type(run(lambda a2e: a2e.account.coins()), Balance)
+    async with a2e.progress(total=3) as nothing:
+        assert_type(nothing, None)
 
     await a2e.run(FACE_SWAP, face_url=face, video_url=face)  # type: ignore[call-arg]
     await a2e.run(FACE_SWAP_PREVIEW, name="n", face_url=face, video_url=face)  # type: ignore[call-arg]
