@@ -33,6 +33,7 @@ from a2e_async.tasks import ORDER, Task, TaskState, amount, kind_started, log
 R = TypeVar("R")
 Progress = Callable[[int, int | None], None]
 
+_enabled = REQUESTS.isEnabledFor
 _numbers = count(1)
 _nobody: AbstractContextManager[None] = nullcontext()
 
@@ -75,7 +76,7 @@ class Teller:
     @property
     def hears_requests(self) -> bool:
         """The same of requests: asked before each."""
-        return bool(self._observers) or REQUESTS.isEnabledFor(logging.DEBUG)
+        return bool(self._observers) or _enabled(logging.DEBUG)
 
     def tell(self, event: Event) -> None:
         """Log an event and pass it on."""
