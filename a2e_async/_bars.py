@@ -69,10 +69,12 @@ class Bars:
         return table
 
     def _rows(self, rows: Rows, note: str) -> Table:
-        table = Table.grid(padding=(0, 1))
+        table = Table.grid("", "", "", "", padding=(0, 1))
+        for column in table.columns:
+            column.no_wrap = True
         for row in rows:
             colour = _COLOURS.get(row.word, "cyan")
-            bar = ProgressBar(1.0, row.part or 0.0, width=_WIDTH // 2, complete_style=colour, finished_style=colour)
+            bar = ProgressBar(1.0, row.part or 0.0, width=_WIDTH // 4, complete_style=colour, finished_style=colour)
             table.add_row(f"  {escape(harmless(row.label))}", f"[{colour}]{row.word}[/]", bar, row.text)
         table.add_row("", f"{time.monotonic() - self._began:4.0f} s", "", note)
         return table

@@ -25,7 +25,6 @@ from a2e_async.tasks import TaskState
 
 FEW = 12
 """Rows at the most."""
-_MB = 1e6
 
 
 class _Thing(msgspec.Struct):
@@ -105,9 +104,10 @@ class Follower:
     def _row(self, thing: _Thing) -> Row:
         seconds = (thing.ended or time.monotonic()) - thing.began
         if thing.size is not None or thing.done:
-            size = f" of {thing.size / _MB:.1f}" if thing.size else ""
+            unit, name, digits = (1e6, "MB", 1) if (thing.size or thing.done) >= 1e6 else (1e3, "kB", 0)
+            size = f" of {thing.size / unit:.{digits}f}" if thing.size else ""
             part = thing.done / thing.size if thing.size else None
-            return Row(thing.label, thing.word, f"{thing.done / _MB:.1f}{size} MB", part)
+            return Row(thing.label, thing.word, f"{thing.done / unit:.{digits}f}{size} {name}", part)
         usual = self._usual(thing.kind) if thing.kind and not thing.ended else 0.0
         text = f"{span(seconds)}, usually {span(usual)}" if usual else span(seconds)
         part = 1.0 if thing.word == "done" else min(seconds / usual, 0.99) if usual else None

@@ -236,9 +236,7 @@ def note(logger: logging.Logger, level: int, event: Event) -> None:
     }
     members.pop("server", None)
     name = type(event).__name__
-    text = " ".join(
-        f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}" for key, value in members.items()
-    )
+    text = " ".join(f"{k}={round(v, 3) if isinstance(v, float) else v}" for k, v in members.items())
     logger.log(level, "%s %s", name, text, extra={"a2e_event": name} | {f"a2e_{k}": v for k, v in members.items()})
 
 

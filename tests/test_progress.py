@@ -188,7 +188,8 @@ async def test_a_script_sees_each_step_of_what_it_does(capsys, tmp_path):
         [f"{task} running", f"{task} done"],
         [f"{task} done"],
     )
-    assert lines[-1] == f"download {swap.id} done 0.4 of 0.4 MB"
+    size = (tmp_path / "out.mp4").stat().st_size / 1000
+    assert lines[-1] == f"download {swap.id} done {size:.0f} of {size:.0f} kB"
 
 
 async def test_refusals_and_waits_that_end_are_seen(capsys):
