@@ -14,6 +14,7 @@ from a2e_async._endpoint import Caller, Endpoint
 from a2e_async.errors import APIError, visible
 from a2e_async.observer import (
     REQUESTS,
+    TASKS,
     Braked,
     Direction,
     Event,
@@ -33,9 +34,8 @@ from a2e_async.tasks import ORDER, Task, TaskState, amount, kind_started, log
 R = TypeVar("R")
 Progress = Callable[[int, int | None], None]
 
-_enabled = REQUESTS.isEnabledFor
+requests_logged, _tasks_logged = REQUESTS.isEnabledFor, TASKS.isEnabledFor
 _numbers = count(1)
-_nobody: AbstractContextManager[None] = nullcontext()
 
 
 class Exchange:
@@ -62,7 +62,8 @@ class Teller:
     """One session's: logs each event, and passes it on. An observer that fails is told of once, and harms nothing."""
 
     def __init__(self, server: str = "", observers: Iterable[Observer] = ()) -> None:
-        self._observers = list(observers)
+        self.observers = list(observers)
+        """Whoever is told of each event."""
         self.server = server
         """Host of the service."""
         self._failed: set[int] = set()
@@ -71,18 +72,23 @@ class Teller:
 
     def wants(self, event: type[Event]) -> bool:
         """Tell whether anybody would learn of such an event."""
-        return bool(self._observers) or event.logger.isEnabledFor(event.level)
+        return bool(self.observers) or event.logger.isEnabledFor(event.level)
 
     @property
     def hears_requests(self) -> bool:
         """The same of requests: asked before each."""
-        return bool(self._observers) or _enabled(logging.DEBUG)
+        return bool(self.observers) or requests_logged(logging.DEBUG)
+
+    @property
+    def hears_tasks(self) -> bool:
+        """The same of submissions and moves."""
+        return bool(self.observers) or _tasks_logged(logging.INFO)
 
     def tell(self, event: Event) -> None:
         """Log an event and pass it on."""
         if event.level and event.logger.isEnabledFor(event.level):
             note(event.logger, event.level, event)
-        for observer in tuple(self._observers):
+        for observer in tuple(self.observers):
             try:
                 observer(event)
             except Exception:  # noqa: BLE001 - whatever it is, no wait and no paid call ends with it
@@ -95,11 +101,11 @@ class Teller:
     @contextmanager
     def observed_by(self, observer: Observer) -> Generator[None]:
         """Let somebody observe for a while."""
-        self._observers.append(observer)
+        self.observers.append(observer)
         try:
             yield
         finally:
-            self._observers.remove(observer)
+            self.observers.remove(observer)
 
     async def request(self, endpoint: str, attempt: int, seen: Exchange, sending: Awaitable[R]) -> R:
         """Have a request sent, and tell how it ended."""
@@ -128,9 +134,9 @@ class Teller:
             self.tell(Braked(server=self.server, endpoint=endpoint, seconds=seconds, http_status=status))
 
     def submission(self, endpoint: Endpoint[..., R]) -> "AbstractContextManager[Callable[[R], R] | None]":
-        """Tell that a task is started; what this opens with takes the answer. None where there is nobody to tell."""
+        """Tell that a task is started; what this opens with takes the answer. None where no task comes of it."""
         kind = kind_started(endpoint)
-        return _nobody if kind is None or not self.wants(SubmitEnded) else self._submission(kind.name, endpoint.label)
+        return nullcontext() if kind is None else self._submission(kind.name, endpoint.label)
 
     @contextmanager
     def _submission(self, kind: str, endpoint: str) -> Generator[Callable[[Any], Any]]:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable
 from datetime import UTC, datetime
 from functools import partial
+from logging import DEBUG
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -21,7 +22,7 @@ from a2e_async._limits import Gate
 from a2e_async._retry import repeatable, started_unknown, waits
 from a2e_async._secret import Secret, hide
 from a2e_async._surely import surely
-from a2e_async._telling import Exchange, Teller
+from a2e_async._telling import Exchange, Teller, requests_logged
 from a2e_async._version import __version__
 from a2e_async._wire import Request
 from a2e_async.config import SessionConfig
@@ -111,7 +112,7 @@ class Transport:
         self, config: SessionConfig, http: "aiohttp.ClientSession | None" = None, teller: Teller | None = None
     ) -> None:
         self.config, self.teller = config, teller or Teller()
-        self._http = http
+        self._http, self._observers = http, self.teller.observers
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Pool, AsyncGenerator[None]]] = (
             WeakKeyDictionary()
         )
@@ -159,7 +160,7 @@ class Transport:
         began = time.time()
         try:
             try:
-                if not self.teller.hears_requests:
+                if not self._observers and not requests_logged(DEBUG):  # `hears_requests`, less a call
                     return await self._exchange(endpoint, path, body, permit, None)
                 return await self._send(endpoint, path, body, permit)
             except NotFoundError as error:

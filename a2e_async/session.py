@@ -125,7 +125,7 @@ class A2ESession:
         plan = blueprint(type(request))
         if refuse(request, plan, endpoint.label):
             request = await self._localized(request, plan)
-        if not endpoint.paid:
+        if not endpoint.paid or not self._teller.hears_tasks:
             return await self._transport.call(endpoint, request, permit)
         with self._teller.submission(endpoint) as taken:
             answer = await self._transport.call(endpoint, request, permit)

@@ -25,7 +25,6 @@ from a2e_async.errors import (
     TaskFailedError,
     TaskTimeoutError,
 )
-from a2e_async.observer import Moved
 from a2e_async.poller import GAP, poller_of
 from a2e_async.tasks import ORDER, Handle, Task, TaskKind, TaskState, kind_of, made_at
 
@@ -164,7 +163,7 @@ class TaskWatcher(Generic[TaskT]):
 
     def _tell(self, age: float) -> Wait | None:
         teller = teller_of(self._caller)
-        if not teller.wants(Moved):
+        if not teller.hears_tasks:
             return None
         state = self._state or (self.task.state if self.task is not None else None)
         return Wait(teller, self._kind.name, self.task_id, state, age)

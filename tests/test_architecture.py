@@ -48,7 +48,7 @@ ALLOWED = {
     "_reader": "tasks _endpoint _answer _wire errors",
     "poller": "_retry _reader _schedule _durations tasks _endpoint config errors",
     "_bounds": "tasks config errors",
-    "watcher": "_telling observer _bounds poller _schedule tasks _endpoint _answer config errors",
+    "watcher": "_telling _bounds poller _schedule tasks _endpoint _answer config errors",
     "webhooks": "poller _endpoint _secret errors",
     "_courier": "config errors",
     "_download": "_secret _answer _courier _surely _transport _retry errors",
