@@ -119,7 +119,7 @@ class TaskWatcher(Generic[TaskT]):
 
     def skip(self, told: TaskState) -> None:
         """Take a state for told, say by another process: iterating goes on with what comes after it."""
-        self._state, self._top = told, max(self._top, _ORDER.get(told, -1))
+        self._state, self._top = told, max(self._top, ORDER.get(told, -1))
 
     def __aiter__(self) -> "TaskWatcher[TaskT]":
         return self
