@@ -22,6 +22,24 @@ NAN = float("nan")
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("A2E_API_KEY", raising=False)
     monkeypatch.delenv("A2E_BASE_URL", raising=False)
+    monkeypatch.delenv("A2E_MAX_PAUSE", raising=False)
+
+
+def test_tests_against_this_machine_may_shorten_every_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A2E_MAX_PAUSE", "0.01")
+    poll, retry = PollPolicy(shortest=5, longest=60, deadline=7), RetryPolicy(base=0.001, attempts=3)
+    config = SessionConfig.from_env(KEY, "http://127.0.0.1:8723", poll=poll, retry=retry)
+
+    assert config.poll == PollPolicy(shortest=0.01, longest=0.01, grace=1, deadline=7)
+    assert config.retry == RetryPolicy(base=0.001, longest=0.01, attempts=3)
+    assert SessionConfig.from_env(KEY) == SessionConfig(api_key=KEY), "the service is not hurried"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "soon"])
+def test_a_pause_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("A2E_MAX_PAUSE", text)
+    with pytest.raises(ConfigError, match=f"A2E_MAX_PAUSE must be a positive number of seconds, not '{text}'"):
+        SessionConfig.from_env(KEY, "http://127.0.0.1:8723")
 
 
 def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
