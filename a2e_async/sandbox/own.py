@@ -1,8 +1,11 @@
 """The way to what is the sandbox's own: the dashboard at /, and the routes below /sandbox/."""
 
 import re
+from typing import Annotated
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from a2e_async.sandbox import admin, bodies, guard, pages, previews
 from a2e_async.sandbox.account import Account
@@ -16,6 +19,12 @@ _ACCOUNTS = "/sandbox/accounts"
 _LABELLED = re.compile(rf"{_ACCOUNTS}/([\w-]+)(/.+)")
 
 
+class _Account(msgspec.Struct, forbid_unknown_fields=True):
+    clock: str | None = None
+    coins: Annotated[float, Meta(ge=0, lt=1e15)] | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+
+
 class Own:
     """Answers for an account to whoever has its token and, unless other machines can reach it, to its own page."""
 
@@ -26,6 +35,8 @@ class Own:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         try:
+            if (request.method, request.path) == ("POST", _ACCOUNTS):
+                return self._open(request.headers.get("Authorization", ""), await bodies.read(request))
             return pages.dashboard(request.path) or await self._answer(request)
         except Refusal as refusal:
             return refusal.response()
@@ -52,6 +63,15 @@ class Own:
             raise Refusal("no token: send Authorization: Bearer sk_...", status=401)
         route, tail = found
         return respond(route(Ask(account, self._files, request.query, await bodies.read(request), tail)))
+
+    def _open(self, authorization: str, body: bytes) -> web.Response:
+        """Answer with the account of a token, made as the body says; one that exists cannot begin anew."""
+        wanted = msgspec.json.decode(body, type=_Account) if body else _Account()
+        start = self._world.start(clock=wanted.clock, coins=wanted.coins, seed=wanted.seed)
+        try:
+            return respond({"label": self._world.authorize(authorization, start).label})
+        except ValueError as error:
+            raise Refusal(str(error), status=409) from None
 
     def _caller(self, request: web.BaseRequest) -> Account | None:
         """Return the account of the request's token; None for the sandbox's own page, which sees every account."""

@@ -115,12 +115,8 @@ class Sandbox:
         self, api_key: str, *, clock: str | None = None, coins: float | None = None, seed: int | None = None
     ) -> Account:
         """Return the account of a key, in any thread; ValueError for settings of one that exists."""
-        given = Start(
-            ClockSpec.parse(clock) if clock else self._start.clock,
-            self._start.coins if coins is None else coins,
-            self._start.seed if seed is None else seed,
-        )
-        return self._live.dispatcher.world.account(api_key, given if (clock, coins, seed) != (None,) * 3 else None)
+        world = self._live.dispatcher.world
+        return world.account(api_key, world.start(clock=clock, coins=coins, seed=seed))
 
     @property
     def _live(self) -> "_Opened":

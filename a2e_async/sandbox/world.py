@@ -44,12 +44,23 @@ class World:
         self._start = start
         self._known: dict[str, Account] = {}
 
-    def authorize(self, header: str) -> Account:
+    def authorize(self, header: str, start: Start | None = None) -> Account:
         """Return the account of an Authorization header; Refusal 401 for none, a wrong one or a real one."""
         scheme, _, key = header.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Refusal("no token: send Authorization: Bearer sk_...", status=401)
-        return self.account(key.strip())
+        return self.account(key.strip(), start)
+
+    def start(self, *, clock: str | None, coins: float | None, seed: int | None) -> Start | None:
+        """Return what an account begins with that is to differ from others in this; None if in nothing."""
+        if (clock, coins, seed) == (None, None, None):
+            return None
+        usual = self._start
+        return Start(
+            ClockSpec.parse(clock) if clock else usual.clock,
+            usual.coins if coins is None else coins,
+            usual.seed if seed is None else seed,
+        )
 
     def account(self, key: str, start: Start | None = None) -> Account:
         """Return the account of an API key, made now if new; ValueError to start one that exists anew."""

@@ -35,6 +35,32 @@ async def test_settings_are_for_a_new_account(sandbox):
         sandbox.account("sk_rich", coins=6)
 
 
+async def test_a_client_in_any_language_says_how_its_account_begins(call, sandbox):
+    path, mine = "/sandbox/accounts", {"headers": {"Authorization": "Bearer sk_mine"}}
+    begun = await call("POST", path, json={"coins": 5, "clock": "scaled:100", "seed": 7}, **mine)
+    account = sandbox.account("sk_mine")
+    assert (begun.status, begun.json) == (200, {"label": account.label})
+    assert (account.coins, account.seed, account.clock.spec.rate) == (5, 7, 100)
+    assert (await call("POST", path, json={}, **mine)).json == (await call("POST", path, **mine)).json == begun.json
+    again = await call("POST", path, json={"coins": 6}, **mine)
+    assert (again.status, again.msg) == (409, f"{account.label} exists: its clock, coins and seed are set")
+    assert account.coins == 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"coins": -1}, {"coins": "x"}, {"coins": 1e300}, {"seed": 2**63}, {"clock": "sundial"}, {"colour": "red"}, []],
+)
+async def test_an_account_that_cannot_begin_so_is_not_made(call, sandbox, body):
+    reply = await call("POST", "/sandbox/accounts", json=body, headers={"Authorization": "Bearer sk_mine"})
+    assert reply.status == 400
+    assert sandbox.account("sk_mine", coins=3).coins == 3
+
+
+async def test_an_account_needs_a_key(call):
+    assert (await call("POST", "/sandbox/accounts", json={}, headers={"Authorization": ""})).status == 401
+
+
 async def test_too_few_coins(call, sandbox):
     sandbox.account("sk_poor", coins=9)
     headers = {"Authorization": "Bearer sk_poor"}
