@@ -8,6 +8,8 @@ from hypothesis import settings
 from a2e_async.sandbox import Sandbox, sandbox_thread
 from tests import blocking
 
+pytest_plugins = ("pytester",)
+
 # How long one example takes says nothing on a busy machine.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

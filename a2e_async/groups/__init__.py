@@ -1,6 +1,8 @@
 """One module per group of endpoints; `GROUPS` lists them in the order of the service's documentation."""
 
+import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, cast
 
 from a2e_async._endpoint import Endpoint, Group, subgroup
@@ -39,3 +41,16 @@ def endpoints(*groups: type[Group]) -> Iterator[Endpoint[..., Any]]:
                 yield item
             elif isinstance(item, subgroup):
                 yield from endpoints(cast("subgroup[Group]", item).group)
+
+
+def declared(method: str, path: str) -> Endpoint[..., Any] | None:
+    """Return the endpoint that a request goes to; None for what no group declares."""
+    return next((one for verb, fits, one in _ways() if verb == method and fits.fullmatch(path)), None)
+
+
+@cache
+def _ways() -> list[tuple[str, re.Pattern[str], Endpoint[..., Any]]]:
+    """Return every way to an endpoint; a path without an id stands before those that have one."""
+    found = [(one, path) for one in endpoints() for path in (one.path, one.also) if path]
+    found.sort(key=lambda way: way[1].count("{"))
+    return [(one.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), one) for one, path in found]

@@ -1,7 +1,7 @@
 """What type checkers promise to users: checked, never run; each ignore is on a line that must be wrong."""
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import assert_type
 
@@ -22,6 +22,8 @@ from a2e_async import (
 from a2e_async._answer import Page
 from a2e_async.groups.account import Balance, Language, Quote, Transaction
 from a2e_async.groups.face_swap import AddSwap, Face, Swap, SwapPreview
+from a2e_async.pytest_plugin import A2EAccount, A2EClock, A2EFaults, A2ERequest, A2ERequests, A2ESandbox
+from a2e_async.sandbox import Rule
 from a2e_async.tasks import kind_of
 
 
@@ -129,3 +131,27 @@ async def results(a2e: A2ESession, task: Swap, plain: Task) -> None:
     assert_type(await a2e.files.upload("face.jpg"), str)
 
     await a2e.files.save(5, "out.mp4")  # type: ignore[arg-type]
+
+
+async def fixtures(
+    a2e_client: Callable[[], A2ESession],
+    a2e_sandbox: A2ESandbox,
+    a2e_account: A2EAccount,
+    a2e_clock: A2EClock,
+    a2e_faults: A2EFaults,
+    a2e_requests: A2ERequests,
+) -> None:
+    async with a2e_client() as a2e:
+        assert_type(a2e, A2ESession)
+    assert_type(a2e_sandbox.account(credits=5), A2EAccount)
+    assert_type(a2e_account.clock, A2EClock)
+    assert_type(a2e_faults.add("reset_after"), Rule)
+    assert_type(a2e_faults[0].strikes, int)
+    assert_type(a2e_requests[0], A2ERequest)
+    assert_type(a2e_requests[:2], list[A2ERequest])
+    assert_type(a2e_requests.paid, list[A2ERequest])
+    a2e_clock.advance(60)
+
+    a2e_clock.advance("60")  # type: ignore[arg-type]
+    a2e_faults.add(5)  # type: ignore[arg-type]
+    a2e_sandbox.account(coins=5)  # type: ignore[call-arg]
