@@ -27,6 +27,8 @@ _TEXTS = {
 
 class Recorded(NamedTuple):
     endpoint: Endpoint[..., Any]
+    path: str
+    sent: bytes | None
     status: int
     body: bytes
 
@@ -97,7 +99,7 @@ class _Recorder:
         path, body = endpoint.target(endpoint.request(**values))
         async with self._http.request(endpoint.method, path, data=body, headers=_JSON) as response:
             raw = await response.read()
-        self.found.append(Recorded(endpoint, response.status, raw))
+        self.found.append(Recorded(endpoint, path, body, response.status, raw))
         data = msgspec.json.decode(raw).get("data")
         first = data[0] if isinstance(data, list) and data else data
         if endpoint.name in _FIRST and isinstance(first, dict) and "_id" in first:

@@ -27,7 +27,7 @@ def by_name(answers: list[Recorded]) -> dict[str, Decoder]:
 
 def test_every_endpoint_was_answered_and_its_answer_is_read(answers: list[Recorded]) -> None:
     assert {found.endpoint for found in answers} == set(endpoints())
-    for endpoint, status, body in answers:
+    for endpoint, _, _, status, body in answers:
         if status == 200 and b'"code":0' in body:
             endpoint.answer.read(endpoint.label, status, {}, body)
     good = {found.endpoint for found in answers if found.good}

@@ -153,3 +153,9 @@ def sandbox(arg: ArgumentParser) -> None:
     arg.add_argument("--strict", action="store_true", help="refuse fields that the contract does not know")
     arg.add_argument("--fetch", choices=("loopback", "any"), default="loopback", help="where inputs may come from")
     arg.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+
+
+def sandbox_doctor(arg: ArgumentParser) -> None:
+    """`a2e sandbox doctor`."""
+    arg.add_argument("files", nargs="+", metavar="FILE", help="HAR as browsers export it, or JSON of single answers")
+    options.as_json(arg)

@@ -51,6 +51,7 @@ COMMANDS = {
     "credits": Command("show what the account holds", as_json),
     "endpoints": Command("list every endpoint that the SDK declares", take.endpoints),
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
+    "sandbox doctor": Command("compare recorded answers of the service with the sandbox's", take.sandbox_doctor),
 }
 _FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}
 

@@ -98,6 +98,7 @@ def test_each_command_has_a_run_that_takes_its_arguments():
         "batch status": ["a"],
         "batch export": ["a"],
         "batch resume": ["a"],
+        "sandbox doctor": ["a"],
     }
     for name in COMMANDS:
         options = read([*name.split(), *samples.get(name, [])])
