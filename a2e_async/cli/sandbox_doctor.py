@@ -9,10 +9,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
+from a2e_async._saying import say
 from a2e_async.cli._recording import Recording, read
 from a2e_async.cli._rehearsal import Reply, stage
 from a2e_async.cli._shape import JSON, Difference, differences, refusal
-from a2e_async.cli._terminal import FAILED, give, say
+from a2e_async.cli._terminal import FAILED, give
 from a2e_async.sandbox.routing import find_route
 
 _LONGEST = 200
