@@ -94,12 +94,17 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where to send what, and with whose token. Its repr leaves the token out."""
 
     api_key: str
+    """The account's token."""
     base_url: str = DEFAULT_BASE_URL
+    """Where the service is."""
     timeout: float = 60.0
     """Seconds that one request may take, from connecting to the last byte."""
     retry: RetryPolicy = RetryPolicy()
+    """How calls that may be repeated are repeated."""
     poll: PollPolicy = PollPolicy()
+    """How tasks are watched."""
     limits: Limits = Limits()
+    """What is asked of the service at once."""
     allow_http: bool = False
     """Whether the token may travel in the clear to a host other than this machine."""
 

@@ -58,6 +58,7 @@ class A2EError(Exception):
     """Root of the tree. ``endpoint`` is ``"VERB /path"``; ``task_id`` is set where one task is meant."""
 
     remedy: ClassVar[str] = ""
+    """What to do about it, where that is always the same; the message ends with it."""
 
     def __init__(
         self,
@@ -72,10 +73,13 @@ class A2EError(Exception):
         text = f"{endpoint}: {message}" if endpoint else message
         super().__init__(f"{text.rstrip('. ')}. {self.remedy}" if self.remedy else text)
         self.message = message
+        """The text without endpoint and remedy."""
         self.endpoint = endpoint
         self.task_id = task_id
         self.spent: Spent = spent
+        """Whether coins were spent: ``"no"``, ``"yes"`` or ``"unknown"``."""
         self.retry_safe = retry_safe
+        """True only where repeating the same call cannot pay twice."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revive, (type(self), str(self), self.__dict__)
@@ -136,8 +140,10 @@ class APIError(A2EError):
         )
         self.message = visible(message[:LONGEST])
         self.http_status = http_status
+        """Also 200, where the code of the envelope is not 0."""
         self.code = code
         self.trace_id = trace_id
+        """The service's own name of the request, to be told to its support."""
         self.retry_after = retry_after
 
 

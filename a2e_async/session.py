@@ -77,6 +77,7 @@ class A2ESession:
         self.config = SessionConfig.from_env(
             api_key, base_url, timeout=timeout, retry=retry, poll=poll, limits=limits, allow_http=allow_http
         )
+        """The settings it was made with; their repr leaves the token out."""
         self._teller = Teller(urlsplit(self.config.base_url).hostname or "", observers)
         self._transport = Transport(self.config, http, self._teller)
         self.files = Files(self, self._transport)

@@ -25,10 +25,15 @@ class TaskState(StrEnum):
     """Where a task stands. UNKNOWN is a status word that nobody has documented; it ends no wait."""
 
     QUEUED = "queued"
+    """Taken by the service, not begun."""
     RUNNING = "running"
+    """Being worked on."""
     DONE = "done"
+    """Ended well: the result is there."""
     FAILED = "failed"
+    """The service gave up on it."""
     UNKNOWN = "unknown"
+    """In a status that nobody has documented; not final."""
     UNCERTAIN = "uncertain"
     """Of a batch's job only: it was sent, and nobody can tell whether it became a task."""
 
@@ -165,13 +170,17 @@ class TaskKind(Generic[P, TaskT]):
         patience: float = 7500.0,
     ) -> None:
         self.name = name
+        """How the command line, journals and handles call it, such as ``face_swap``."""
         self.start = start
+        """Starts a task, for coins."""
         self.detail = detail
+        """Reads one task."""
         self.details = details
         """Reads up to 200 ids in one request."""
         self.running = running
         """Lists what still runs; an id that left it has ended."""
         self.records = records
+        """Lists all there were, newest first, page by page."""
         self.remove = remove
         """Takes a task back; one that has not begun is refunded."""
         self.tag = tag

@@ -101,6 +101,7 @@ class TaskWatcher(Generic[TaskT]):
         self.task: TaskT | None = None if isinstance(task, str) else task
         """The task as last read; None until it was."""
         self.task_id = task if isinstance(task, str) else task.id
+        """The service's id of the task."""
         self._state = seen
         self._top = -1 if seen is None else ORDER.get(seen, -1)
         self._end = until or 0.0

@@ -62,6 +62,7 @@ class Account:
     def __init__(self, store: Store, id_: int, user_id: str, seed: int, clock: Clock, log: Journal) -> None:
         self.id, self.user_id, self.seed, self.clock = id_, user_id, seed, clock
         self.label = f"{LABEL}{id_}"
+        """What it is called in paths and on the dashboard, where its key is not told."""
         self.webhooks: list[Callback] = []
         """The callbacks that were due so far, oldest first. Not kept in the database, nor are those still to come."""
         self.news = News()
@@ -69,7 +70,9 @@ class Account:
         self.faults = Rules(self.news, seed, user_id)
         """What goes wrong for this account."""
         self.bank = Bank(store, id_, clock, self.news)
+        """Books coins; `coins` and `ledger` show what came of it."""
         self.tally = Tally(store, id_, clock)
+        """Counts tasks by their states."""
         self._store, self._log = store, log
         self._prices: dict[str, float] = {}
         self._lag: _Lag | None = None
