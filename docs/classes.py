@@ -9,7 +9,7 @@ from typing import Any, cast, get_args, get_type_hints
 import msgspec
 
 from a2e_async._wire import Reply, Request
-from docs.describe import attribute_docs, class_node, doc_of, hints_of, kind_of, prose
+from docs.describe import attribute_docs, class_node, doc_of, hints_of, kind_of, module_doc, prose
 from docs.markup import code, heading, table
 
 _WIDTH = 84
@@ -25,10 +25,25 @@ def class_section(cls: type[object]) -> str:
         parts.append(table(("attribute", "type", "meaning"), rows))
     elif rows:
         parts.append(table(("attribute", "meaning"), [(name, meaning) for name, _, meaning in rows]))
-    for name, item in vars(cls).items():
-        if isinstance(item, FunctionType) and not name.startswith("_") and not issubclass(cls, Request):
-            parts += [f"### {cls.__name__}.{name}", signature(cls, name, name), doc_of(item)]
+    for name, item in methods(cls).items():
+        called = name if isinstance(item, FunctionType) else f"{cls.__name__}.{name}"
+        parts += [f"### {cls.__name__}.{name}", signature(cls, name, called), doc_of(getattr(cls, name))]
     return "\n\n".join(parts)
+
+
+def methods(cls: type) -> dict[str, object]:
+    """Return the public methods of a class of its own, static ones and those of the class included."""
+    if issubclass(cls, Request):
+        return {}
+    kinds = FunctionType | classmethod | staticmethod
+    return {name: item for name, item in vars(cls).items() if isinstance(item, kinds) and not name.startswith("_")}
+
+
+def function_section(name: str, function: FunctionType) -> str:
+    """Describe a function that belongs to no class; one that is made by another is called as its docstring says."""
+    if function.__doc__ is None:
+        return "\n\n".join([heading(2, name), code(f"{name}(...)", "text"), module_doc(function.__module__, name)])
+    return "\n\n".join([heading(2, name), code(f"{name}{inspect.signature(function)}", "text"), doc_of(function)])
 
 
 def _fields(cls: type) -> list[tuple[str, str, str]]:

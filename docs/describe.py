@@ -111,19 +111,29 @@ def attribute_docs(cls: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         node = class_node(base) if base.__module__.startswith("a2e_async") else None
-        for name, text in _described(node) if node else ():
+        for name, text in described(node) if node else ():
             found.pop(name, None)
             if text:
                 found[name] = prose(inspect.cleandoc(text))
     return found
 
 
-def _described(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+def module_doc(module: str, name: str) -> str:
+    """Return the docstring that stands below a name of a module; MissingError where there is none."""
+    found = dict(described(ast.parse(Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8"))))
+    if not found.get(name):
+        raise MissingError(f"{module}.{name} has no docstring")
+    return prose(inspect.cleandoc(found[name]))
+
+
+def described(node: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield what a class or module sets, in its body and when it is made, each with its docstring or none."""
     makers = [part.body for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
     for body in (node.body, *makers):
+        kind = "id" if body is node.body else "attr"  # a plain name in `__init__` is nobody's business
         for line, after in pairwise([*body, ast.Pass()]):
             target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
-            name = getattr(target, "id", None) or getattr(target, "attr", None)
+            name = getattr(target, kind, None)
             told = after.value if isinstance(after, ast.Expr) else None
             if name:
                 yield name, str(told.value) if isinstance(told, ast.Constant) else ""

@@ -29,4 +29,4 @@ def _cell(text: str) -> str:
 
 
 def _anchor(name: str) -> str:
-    return name.lower().replace(".", "-")
+    return name.lower().replace(".", "-").replace(" ", "-")

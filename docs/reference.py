@@ -7,23 +7,28 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from a2e_async import batch, config, errors, job, outcomes, session, watcher
+from a2e_async import batch, config, errors, job, outcomes, sandbox, session, watcher
+from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async.files import Files
 from a2e_async.groups import GROUPS, endpoints
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
 from a2e_async.webhooks import Webhooks
+from docs import commands
 from docs.calls import CONVENIENCES, EXAMPLES, example_of, key_of, script
-from docs.classes import class_section, signature, wired
+from docs.classes import class_section, function_section, signature, wired
 from docs.describe import (
     MARKS,
     MissingError,
     attribute_docs,
+    class_node,
+    described,
     doc_of,
     evidence_of,
     hints_of,
     kind_of,
     own_doc,
+    prose,
     shape_of,
 )
 from docs.markup import code, heading, link, table
@@ -39,8 +44,10 @@ COMMON = (
     outcomes.BatchStatus,
     Webhooks,
     Task,
+    Record,
     TaskState,
     TaskKind,
+    config.SessionConfig,
     config.PollPolicy,
     config.WaitLimits,
     config.RetryPolicy,
@@ -62,7 +69,8 @@ _RETURNS = {
 def write(folder: Path) -> list[Path]:
     """Write all pages into a folder and return them; MissingError for what has no docstring or example."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"session": session_page()} | {group.noun: group_page(group) for group in GROUPS}
+    pages = {"session": session_page(), "sandbox": sandbox_page(), "commands": commands.page()}
+    pages |= {group.noun: group_page(group) for group in GROUPS}
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
     index = folder / "index.md"
@@ -125,6 +133,18 @@ def session_page() -> str:
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, Exception):
             parts += [heading(3, cls.__name__), doc_of(cls)]
+            own = [(f"`{name}`", prose(text)) for name, text in described(class_node(cls)) if text]
+            parts += [table(("attribute", "meaning"), own)] if own else []
+    return "\n\n".join(parts) + "\n"
+
+
+def sandbox_page() -> str:
+    """Describe what `a2e_async.sandbox` offers."""
+    told = "What it answers, and what in it is invented, stands on [its own page](../sandbox.md)."
+    parts = ["# Sandbox in Python", f"{doc_of(sandbox)} {told}"]
+    for name in sorted(sandbox.__all__, key=lambda name: name != "Sandbox"):
+        item = getattr(sandbox, name)
+        parts.append(class_section(item) if isinstance(item, type) else function_section(name, item))
     return "\n\n".join(parts) + "\n"
 
 
