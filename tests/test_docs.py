@@ -1,33 +1,37 @@
 """The documentation: every example in it runs, and nothing public is left out."""
 
+import ast
 import logging
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import a2e_async
+from a2e_async import sandbox
 from a2e_async._answer import nothing
 from a2e_async._endpoint import get
 from a2e_async._wire import Nothing
 from a2e_async.groups import GROUPS, endpoints
 from a2e_async.groups.account import Account
 from a2e_async.sandbox import Sandbox
+from a2e_async.tasks import TaskKind
 from docs import reference
 from docs.calls import all_examples, key_of
-from docs.describe import MissingError
-from tests.snippets import ROOT, blocks, run, settle
+from docs.describe import MissingError, class_node, described
+from tests.snippets import ROOT, blocks_of, run, settle
+from tests.story import Story
 
 EXAMPLES = all_examples()
 PAGES = ROOT / "docs" / "pages"
-SERVED = {"web-apps.md"}
-"""Pages whose blocks are whole apps: tests/integrations serves them."""
-WRITTEN = [
-    (page.name, number)
-    for page in sorted(PAGES.glob("*.md"))
-    if page.name not in SERVED
-    for number in range(len(blocks(page)))
-]
+PACKAGE = Path(a2e_async.__path__[0])
+SERVED = {"web-apps.md": "integrations/test_page.py", "testing.md": "plugin/test_page.py"}
+"""Pages whose blocks are whole apps or test modules, with the tests that run them."""
+WRITTEN = [ROOT / "README.md", *(page for page in sorted(PAGES.glob("*.md")) if page.name not in SERVED)]
 
 
 @pytest.fixture(autouse=True)
@@ -59,17 +63,78 @@ def test_example(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, san
     assert all(any(re.fullmatch(path, entry.path) for entry in called) for path in paths)
 
 
-@pytest.mark.parametrize(("page", "number"), WRITTEN)
-def test_block(
-    page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_in_thread: Sandbox
+@pytest.mark.filterwarnings("ignore::a2e_async.ProvisionalEndpointWarning")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_page_does_what_it_says(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sandbox_in_thread: Sandbox,
 ) -> None:
+    if os.name == "nt" and any(block.language == "sh" and block.runs for block in blocks_of(page)):
+        pytest.skip("its commands are those of a POSIX shell")
     settle(tmp_path, monkeypatch, sandbox_in_thread)
-    code = blocks(PAGES / page)[number]
-    for library in ("opentelemetry.sdk", "prometheus_client"):
-        if f"from {library}" in code:
-            pytest.importorskip(library, reason="needs the dependency group `observability`")
+    if page.name == "tutorial.md":  # whose reader stands in a checkout
+        (tmp_path / "a2e_async").symlink_to(PACKAGE)
 
-    run(code, page)
+    Story(page, tmp_path, monkeypatch).tell(capsys)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES.glob("*.md") if page.name in SERVED], ids=lambda page: page.name
+)
+def test_page_that_is_not_run_here_is_run_elsewhere(page: Path) -> None:
+    assert page.name in (ROOT / "tests" / SERVED[page.name]).read_text(encoding="utf-8")
+
+
+def test_few_blocks_are_not_run_and_each_says_why() -> None:
+    found = [block for page in WRITTEN for block in blocks_of(page) if block.runs]
+    marked = [block.mark for block in found if block.mark.startswith(("not run", "run by .ci/run"))]
+
+    assert len(marked) <= len(found) / 8
+    assert all(re.fullmatch(r"(not run|run by \.ci/run): \w.{15,}", mark) for mark in marked)
+
+
+def test_the_first_script_is_short() -> None:
+    script = next(block.text for block in blocks_of(ROOT / "README.md") if "asyncio.run(" in block.text)
+
+    assert len([line for line in script.splitlines() if line.strip()]) <= 10
+
+
+def test_no_code_hides_from_being_run() -> None:
+    pages = {page: blocks_of(page) for page in WRITTEN}
+    files = [(page, block.title) for page, found in pages.items() for block in found if block.language == "python"]
+
+    assert not {block.language for found in pages.values() for block in found} & {"", "bash", "console", "shell", "py"}
+    for page, name in files:
+        assert not name or any(f"python {name}" in block.text for block in pages[page] if block.runs)
+
+
+@pytest.mark.skipif("A2E_TEST_INSTALL" not in os.environ, reason="it installs from the package index: .ci/run does")
+@pytest.mark.timeout(600)
+def test_tutorial_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("A2E_API_KEY", "A2E_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    Story(PAGES / "tutorial.md", tmp_path, monkeypatch, installing=True).tell(capsys)
+
+
+def test_the_tutorial_reaches_a_resumable_batch_in_under_ten_commands() -> None:
+    commands = [block.text for block in blocks_of(PAGES / "tutorial.md") if block.language == "sh"]
+    lines = "".join(commands).splitlines()
+
+    batches = [number for number, line in enumerate(lines, 1) if "--journal" in line]
+    assert len(batches) == 2
+    assert batches[-1] < 10
 
 
 def test_every_endpoint_is_on_the_page_of_its_group_with_its_example(pages: dict[str, str]) -> None:
@@ -97,6 +162,58 @@ def test_every_method_that_joins_endpoints_is_shown(pages: dict[str, str]) -> No
 
     assert len(joined) >= 6
     assert all(f"### {name} {{" in pages[f"{name.partition('.')[0]}.md"] for name in joined)
+
+
+def test_every_public_name_is_documented(pages: dict[str, str]) -> None:
+    text = "\n".join(pages.values())
+    kinds = {name for name in a2e_async.__all__ if isinstance(getattr(a2e_async, name), TaskKind)}
+    classes = [*a2e_async.__all__, *sandbox.__all__]
+
+    for name in kinds:
+        assert f"**Task kind `{name}`.**" in text
+    for name in {*classes} - kinds - {"__version__"}:
+        assert re.search(rf"^##+ {name} {{", text, re.MULTILINE), name
+
+
+def test_every_name_that_a_module_offers_is_written_about(pages: dict[str, str]) -> None:
+    text = "\n".join([*pages.values(), *(page.read_text(encoding="utf-8") for page in PAGES.glob("*.md"))])
+    modules = [*PACKAGE.glob("[!_]*.py"), *PACKAGE.glob("integrations/[!_]*.py")]
+
+    code = " ".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
+    words = {*re.findall(r"\w+", code)}
+    assert {f"{module.stem}.{name}" for module in modules for name in offered(module) if name not in words} == set()
+
+
+def offered(module: Path) -> list[str]:
+    """Return what a module lists in `__all__`, or an integration defines, without importing what it may need."""
+    body = ast.parse(module.read_text(encoding="utf-8")).body
+    assigned = [node for node in body if isinstance(node, ast.Assign)]
+    listed = [node.value for node in assigned if ast.unparse(node.targets[0]) == "__all__"]
+    if listed or module.parent.name != "integrations":
+        return [name for value in listed for name in ast.literal_eval(value)]
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return [node.name for node in body if isinstance(node, kinds) and not node.name.startswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("session.md", name) for name in a2e_async.__all__] + [("sandbox.md", name) for name in sandbox.__all__],
+)
+def test_every_public_member_is_documented(page: str, name: str, pages: dict[str, str]) -> None:
+    item = getattr(sandbox if page == "sandbox.md" else a2e_async, name)
+    sections = dict(re.findall(r"^##+ (\w+) \{.*?$(.*?)(?=^##+ \w+ \{|\Z)", pages[page], re.MULTILINE | re.DOTALL))
+    classes = [base for base in getattr(item, "__mro__", ()) if base.__module__.startswith("a2e_async")]
+    told = "".join(sections.get(base.__name__, "") for base in classes)
+
+    missing = {member for base in classes for member in public_members(base) if f"`{member}`" not in told}
+    assert not {member for member in missing if not re.search(rf"^### \w+\.{member}$", told, re.MULTILINE)}
+
+
+def public_members(item: type) -> set[str]:
+    """Return what a class itself has for its users: methods, properties, what it keeps under a public name."""
+    kept = {name for name, _ in described(node)} if (node := class_node(item)) else set()
+    found = {*vars(item), *getattr(item, "__annotations__", ()), *kept}
+    return {name for name in found if not name.startswith("_")}
 
 
 def test_every_parameter_is_in_its_table(pages: dict[str, str]) -> None:
