@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 
 import msgspec
 
+import a2e_async
 from a2e_async._endpoint import Endpoint
 from a2e_async.sandbox.contract import Row
 from a2e_async.tasks import TaskState, state_of
@@ -116,6 +117,13 @@ def attribute_docs(cls: type) -> dict[str, str]:
             if text:
                 found[name] = prose(inspect.cleandoc(text))
     return found
+
+
+def home_of(name: str) -> str:
+    """Return the module that a name of the package comes from, as its imports for type checkers tell."""
+    tree = ast.parse(Path(str(a2e_async.__file__)).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return next(str(node.module) for node in imports if name in {alias.name for alias in node.names})
 
 
 def module_doc(module: str, name: str) -> str:

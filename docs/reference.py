@@ -3,10 +3,12 @@
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+import a2e_async
 from a2e_async import batch, config, errors, job, outcomes, sandbox, session, watcher
 from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint, Group, subgroup
@@ -26,7 +28,9 @@ from docs.describe import (
     doc_of,
     evidence_of,
     hints_of,
+    home_of,
     kind_of,
+    module_doc,
     own_doc,
     prose,
     shape_of,
@@ -128,6 +132,7 @@ def session_page() -> str:
     """Describe what belongs to no group, and the tree of errors."""
     parts = ["# Session and watching", "Opening a session, files, watching, batches, webhooks, settings, errors."]
     parts += [class_section(cls) for cls in COMMON]
+    parts += [other_section(name) for name in a2e_async.__all__ if name != "__version__"]
     tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nEach error")[0]
     parts += [heading(2, "Errors"), code(inspect.cleandoc(tree), "text")]
     for cls in vars(errors).values():
@@ -135,7 +140,17 @@ def session_page() -> str:
             parts += [heading(3, cls.__name__), doc_of(cls)]
             own = [(f"`{name}`", prose(text)) for name, text in described(class_node(cls)) if text]
             parts += [table(("attribute", "meaning"), own)] if own else []
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def other_section(name: str) -> str:
+    """Describe a function or an alias that the package offers; nothing for what has its place elsewhere."""
+    item = getattr(a2e_async, name)
+    if isinstance(item, type | TaskKind):
+        return ""
+    if isinstance(item, FunctionType):
+        return function_section(name, item)
+    return f"{heading(2, name)}\n\n{module_doc(home_of(name), name)}"
 
 
 def sandbox_page() -> str:
