@@ -170,8 +170,13 @@ def _absent(block: Block) -> set[str]:
     body = ast.parse(block.text).body  # what a function imports, it imports when it is called
     names = {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in body if isinstance(node, ast.ImportFrom)}
-    roots = {name.partition(".")[0] for name in names}
-    return {root for root in roots if importlib.util.find_spec(root) is None}
+    return {name for name in names if not _installed(name)}
+
+
+def _installed(module: str) -> bool:
+    with contextlib.suppress(ModuleNotFoundError):  # not even what it is in
+        return importlib.util.find_spec(module) is not None
+    return False
 
 
 @contextlib.contextmanager
