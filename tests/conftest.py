@@ -1,3 +1,4 @@
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -28,6 +29,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def nothing_blocks(request: pytest.FixtureRequest) -> Iterator[None]:
     with blocking.watched() if request.config.getoption("--blocking") else nullcontext():
         yield
+
+
+@pytest.fixture(autouse=True)
+def root_log_as_before() -> Iterator[None]:
+    """Frameworks, and blocks of the documentation, set up logging for the whole process."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    # Handlers of pytest's own come and go around each test.
+    for handler in [one for one in root.handlers if one not in handlers and not hasattr(one, "reset")]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture
