@@ -1,10 +1,12 @@
 """The page about testing: its files are a project whose tests pass."""
 
 import re
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from a2e_async import pytest_plugin
 from tests.plugin.conftest import without
 from tests.snippets import ROOT
 
@@ -25,6 +27,6 @@ def test_the_files_of_the_page_pass(pytester: pytest.Pytester, name: str) -> Non
 
 
 def test_every_fixture_and_option_is_on_the_page() -> None:
-    plugin = (ROOT / "a2e_async" / "pytest_plugin.py").read_text(encoding="utf-8")
+    plugin = Path(pytest_plugin.__file__).read_text(encoding="utf-8")
     for name in re.findall(r"def (a2e_\w+)\(|\"(--a2e-[\w-]+)\"|\"(A2E_SANDBOX_\w+)\"", plugin):
         assert "".join(name) in PAGE
