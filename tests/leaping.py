@@ -68,3 +68,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
         self.count(1)
         return super().run_in_executor(executor, counted)
+
+    async def shutdown_default_executor(self, *limits: Any) -> None:
+        self.moment = PATIENCE  # its threads may have to end
+        await super().shutdown_default_executor(*limits)

@@ -185,7 +185,6 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             await asyncio.sleep(1)  # for the ends of connections
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, f"left behind: {left}"
-            cast("LeapingLoop", asyncio.get_running_loop()).moment = PATIENCE  # threads may have to end
             return result
 
         return runner.run(checked())
