@@ -271,7 +271,7 @@ def listing(path: str, request: Callable[P, Request], record: type[RecordT]) -> 
     return Listing("GET", path, request, page(record))
 
 
-def post(  # noqa: PLR0913 - see Endpoint
+def post(  # noqa: PLR0913 - one row has this many facts
     path: str,
     request: Callable[P, Request],
     answer: Answer[R],

@@ -65,7 +65,7 @@ async def _tick(
 def _display(total: int | None, *, redirect: bool) -> Display:
     # Where it is not loaded, this is no notebook.
     if hasattr(getattr(sys.modules.get("IPython"), "get_ipython", object)(), "kernel"):
-        from a2e_async._notebook import Page  # noqa: PLC0415 - as below
+        from a2e_async._notebook import Page  # noqa: PLC0415 - of use in a notebook alone
 
         return Page()
     if sys.stderr.isatty():

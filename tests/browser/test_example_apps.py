@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import pytest
 from a2e_async.sandbox import Account, Rule, Sandbox, sandbox_thread
 from tests.browsing import DEMANDED, LARGEST_PICTURE, PICTURES, Browser, needs_axe, needs_browser, picture, violations
 from tests.snippets import ROOT, SAMPLES
+from tests.waiting import until
 
 pytestmark = needs_browser
 
@@ -61,13 +61,10 @@ class App:
             self.process = subprocess.Popen(
                 [sys.executable, self.script], env=self.environment, cwd=self.folder, stdout=log, stderr=log
             )
-        ends = time.monotonic() + 20
-        while not self.answers():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < ends, self.log.read_text()
-            time.sleep(0.05)
+        until(self.answers)
 
     def answers(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
         try:
             with urllib.request.urlopen(self.url):
                 return True

@@ -18,6 +18,7 @@ from a2e_async.journal import Journal, Phase
 from a2e_async.sandbox import Rule
 from a2e_async.sandbox.media import probe
 from tests.cli.conftest import KEY, ROOT, SAMPLES
+from tests.waiting import until
 
 posix = pytest.mark.skipif(
     os.name == "nt",
@@ -73,13 +74,6 @@ def go_on(ran):
     name, *words = shlex.split(command)
     assert name == "a2e"
     return words
-
-
-def until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def played(process, account):

@@ -1,12 +1,12 @@
 """Ctrl-C in the commands that wait."""
 
 import os
-import time
 
 import pytest
 
 from a2e_async.sandbox import Rule
 from tests.cli.conftest import KEY, SAMPLES
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt",
@@ -48,16 +48,10 @@ def test_what_is_queued_is_taken_back_if_asked_for(start, slow, tmp_path):
 def test_before_anything_left_it_says_that_nothing_was_started(start, slow, tmp_path):
     rule = slow.account(KEY).fault(Rule("delay", method="PUT", path="/storage/*", seconds=60))
     process = start("swap", FACE, CLIP, "-o", tmp_path / "out.mp4", url=slow.url)
-    until_hit(rule)
+    until(lambda: rule.hits)
     process.interrupt()
     ran = process.ended()
     assert (ran.code, ran.err) == (130, "a2e: interrupted. Nothing was started.\n")
-
-
-def until_hit(rule):
-    end = time.monotonic() + 30
-    while not rule.hits and time.monotonic() < end:
-        time.sleep(0.01)
 
 
 SWAP, SPEAK = "/api/v1/userFaceSwapTask/add", "/api/v1/video/send_tts"
@@ -86,7 +80,7 @@ SWAP, SPEAK = "/api/v1/userFaceSwapTask/add", "/api/v1/video/send_tts"
 def test_without_an_answer_it_says_what_may_have_happened(start, slow, tmp_path, words, path, said):
     rule = slow.account(KEY).fault(Rule("delay", path=path, seconds=60))
     process = start(*words, url=slow.url, cwd=tmp_path)
-    until_hit(rule)
+    until(lambda: rule.hits)
     process.interrupt()
     ran = process.ended()
     assert ran.code == 130

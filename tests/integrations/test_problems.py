@@ -119,9 +119,9 @@ def test_the_visitor_learns_which_field_is_wrong_and_what_is_known_of_the_money(
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("/tmp/up/face.jpg is empty.", "face.jpg is empty."),
+        ("/srv/up/face.jpg is empty.", "face.jpg is empty."),
         ("C:\\Users\\me\\face.jpg is empty.", "face.jpg is empty."),
-        ("'/tmp/up/face.jpg' is empty.", "'face.jpg' is empty."),
+        ("'/srv/up/face.jpg' is empty.", "'face.jpg' is empty."),
         ("must be https, not 'http://a.b/c/d.jpg'.", "must be https, not 'http://a.b/c/d.jpg'."),
         ("is a text/html page and/or empty", "is a text/html page and/or empty"),
         ("1/2 of it", "1/2 of it"),
