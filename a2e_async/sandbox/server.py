@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,8 @@ P = ParamSpec("P")
 _CALLED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call them, not where to bind
 _PATIENCE = 0.1
 """How long, in seconds, requests in flight may take to end when the sandbox closes."""
+_TURNS = 4
+"""Turns of the loop from a connection's arrival until aiohttp knows it, and one more."""
 
 
 class Sandbox:
@@ -133,24 +135,36 @@ class _Opened:
         self._store = Store(db)
         self.dispatcher = Dispatcher(self._store, root, start, fetch, strict=strict, guarded=guarded)
         self._runner = web.ServerRunner(web.Server(self.dispatcher.handle, access_log=None), shutdown_timeout=_PATIENCE)
+        self._server: asyncio.Server | None = None
         self.authority = ""
 
     async def listen(self, host: str, port: int) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
+        server = await asyncio.get_running_loop().create_server(self._runner.server, host, port)
+        self._server = server
         # A name may stand for several addresses, each with a port of its own when the port was left open.
-        address, bound = msgspec.convert(self._runner.addresses[0][:2], tuple[str, int])
+        address, bound = msgspec.convert(server.sockets[0].getsockname()[:2], tuple[str, int])
         name = _CALLED.get(address, address)
         self.authority = f"[{name}]:{bound}" if ":" in name else f"{name}:{bound}"
 
     async def aclose(self) -> None:
         self.dispatcher.own.streams.end()
+        if self._server:
+            await self._refuse(self._server)
         await self._runner.cleanup()
         await self.dispatcher.aclose()
         self._store.close()
         if self._temporary:
             self._temporary.cleanup()
+
+    async def _refuse(self, server: asyncio.Server) -> None:
+        # What asyncio has accepted but not yet handed over when its server closes stays open for ever.
+        with suppress(NotImplementedError):
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        server.close()
 
 
 def _threaded(make: Callable[P, Sandbox]) -> Callable[P, AbstractContextManager[Sandbox]]:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import threading
 import urllib.request
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -106,6 +108,19 @@ async def test_closing_ends_idle_and_busy_connections():
         await sandbox.aclose()
         with pytest.raises(aiohttp.ClientConnectionError):
             await http.get(response.url)
+
+
+@pytest.mark.parametrize("turns", range(7))
+async def test_closing_ends_a_connection_that_is_just_arriving(turns):
+    sandbox = Sandbox()
+    await sandbox.start()
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as arriving:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await sandbox.aclose()
+        with suppress(ConnectionError):
+            assert await asyncio.to_thread(arriving.recv, 1) == b""
 
 
 @pytest.mark.parametrize("host", ["localhost", "::1"])
