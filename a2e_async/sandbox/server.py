@@ -134,13 +134,12 @@ class _Opened:
         root, self._temporary = work_directory(db)
         self._store = Store(db)
         self.dispatcher = Dispatcher(self._store, root, start, fetch, strict=strict, guarded=guarded)
-        self._runner = web.ServerRunner(web.Server(self.dispatcher.handle, access_log=None), shutdown_timeout=_PATIENCE)
+        self._http = web.Server(self.dispatcher.handle, access_log=None)
         self._server: asyncio.Server | None = None
         self.authority = ""
 
     async def listen(self, host: str, port: int) -> None:
-        await self._runner.setup()
-        server = await asyncio.get_running_loop().create_server(self._runner.server, host, port)
+        server = await asyncio.get_running_loop().create_server(self._http, host, port)
         self._server = server
         # A name may stand for several addresses, each with a port of its own when the port was left open.
         address, bound = msgspec.convert(server.sockets[0].getsockname()[:2], tuple[str, int])
@@ -151,7 +150,7 @@ class _Opened:
         self.dispatcher.own.streams.end()
         if self._server:
             await self._refuse(self._server)
-        await self._runner.cleanup()
+        await self._http.shutdown(_PATIENCE)
         await self.dispatcher.aclose()
         self._store.close()
         if self._temporary:
@@ -165,6 +164,7 @@ class _Opened:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         server.close()
+        self._http.pre_shutdown()
 
 
 def _threaded(make: Callable[P, Sandbox]) -> Callable[P, AbstractContextManager[Sandbox]]:
