@@ -16,7 +16,7 @@ RARE = PollPolicy(shortest=3600.0, longest=7200.0)
 
 
 def connections(sandbox) -> int:
-    return len(sandbox._live._runner.server.connections)
+    return len(sandbox._live._http.connections)
 
 
 def names(told: list[Told]) -> list[tuple[str, str]]:
