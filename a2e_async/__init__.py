@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from a2e_async.groups.dubbing import DUBBING
     from a2e_async.groups.face_swap import FACE_SWAP, FACE_SWAP_PREVIEW
     from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO
+    from a2e_async.groups.images import FLUX2
+    from a2e_async.groups.videos import KLING
     from a2e_async.groups.voices import VOICE_CLONE
     from a2e_async.job import Job
     from a2e_async.observer import Observer
@@ -69,10 +71,12 @@ __all__ = [
     "DecodeError",
     "FACE_SWAP",
     "FACE_SWAP_PREVIEW",
+    "FLUX2",
     "IMAGE_TO_VIDEO",
     "InsufficientCoinsError",
     "Job",
     "JournalError",
+    "KLING",
     "Limits",
     "ModerationError",
     "NotFoundError",
@@ -112,13 +116,6 @@ _MODULES = (
     "errors",
     "config",
     "tasks",
-    "groups.face_swap",
-    "groups.dubbing",
-    "groups.image_to_video",
-    "groups.caption_removal",
-    "groups.voices",
-    "groups.avatars",
-    "groups.avatar_videos",
     "observer",
     "watcher",
     "job",
@@ -128,11 +125,23 @@ _MODULES = (
     "webhooks",
     "batch",
 )
+_KINDS = (
+    "groups.face_swap",
+    "groups.dubbing",
+    "groups.image_to_video",
+    "groups.caption_removal",
+    "groups.voices",
+    "groups.avatars",
+    "groups.avatar_videos",
+    "groups.images",
+    "groups.videos",
+)
+"""Where the names in capitals are."""
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        for module in _MODULES:
+        for module in _KINDS if name.isupper() else _MODULES:
             found = vars(import_module(f"{__name__}.{module}"))
             if name in found:
                 globals()[name] = found[name]
