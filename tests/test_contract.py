@@ -17,9 +17,8 @@ from a2e_async.sandbox.contract import Row, rows
 LATER = tuple(
     f"Newer: {family}"
     for family in (
-        "Text to Image", "Nano", "Photobook", "GPT", "Wan", "Qwen", "Kling Image", "Image Edit", "HappyHorse",
-        "Talking", "Virtual", "ThinkSound", "Motion", "Actor", "Product", "Head", "Veo", "Kling Omni", "Grok",
-        "Hailuo", "MiniMax", "Sora", "Seedance", "Upscale",
+        "Wan image-to", "Wan 2.6 ref", "Wan 3.0", "HappyHorse", "Talking", "ThinkSound", "Motion", "Actor", "Veo",
+        "Kling Omni", "Grok", "Hailuo", "MiniMax", "Sora", "Seedance", "Upscale",
     )
 )  # fmt: skip
 
@@ -42,6 +41,10 @@ LEFT_OUT = {
     "GET /api/v1/userVideoTwin/uploadStatus": "belongs to upload; its answer was never documented",
     "POST /api/v1/userVideoTwin/eyeContact": "its answer was never documented",
     "POST /api/v1/userVideoTwin/training": "an older form of startTraining; " + _BODY,
+    "POST /api/v1/userNanoBanana/start: force_generate": _MODERATION,
+    "POST /api/v1/userGptImage/start: force_generate": _MODERATION,
+    "POST /api/v1/userWan26Image/start: force_generate": _MODERATION,
+    "POST /api/v1/userWan27Image/start: force_generate": _MODERATION,
     "POST /api/v1/userFlux2/start: force_generate": _MODERATION,
 }
 """What the contract has and we do not declare, a row or one of its parameters, with the reason."""
@@ -52,7 +55,11 @@ GUESSED = {
 }
 """Parameters that the contract's notes guess and its tables leave out."""
 
-TWICE = {"POST /api/v1/userImage2Video/start", "GET /api/v1/userVideoTwin/{_id}"}
+TWICE = {
+    "POST /api/v1/userImage2Video/start",
+    "POST /api/v1/userText2Image/start",
+    "GET /api/v1/userVideoTwin/{_id}",
+}
 """Rows that answer in two shapes and are therefore declared once for each."""
 
 SCOPE = [row for row in rows() if row.served_path and not row.group.startswith(LATER)]
