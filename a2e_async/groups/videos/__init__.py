@@ -1,0 +1,1 @@
+"""Videos by the newer model families."""
