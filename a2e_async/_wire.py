@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from os import PathLike
 from pathlib import PurePath
-from typing import Annotated, Any, cast, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, cast, dataclass_transform, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -216,12 +216,25 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
         plan.check(_plainly(request))
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
-        raise RequestError(text, field=where.strip("`."), endpoint=endpoint) from None
+        where = where.strip("`.")
+        raise RequestError(text + _choice(type(request), where), field=where, endpoint=endpoint) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error), endpoint=endpoint) from None
     if problem := request.problem():
         raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
     return files
+
+
+def _choice(cls: type[Request], wire: str) -> str:
+    """Say which words or numbers a field takes, where they are known."""
+    hints = get_type_hints(cls, include_extras=True)
+    words = [word for name, sent in blueprint(cls).names.items() if sent == wire for word in _literals(hints[name])]
+    return f": it takes {', '.join(map(str, words))}." if words else ""
+
+
+def _literals(hint: Any) -> list[Any]:
+    parts = get_args(hint)
+    return list(parts) if get_origin(hint) is Literal else [word for part in parts for word in _literals(part)]
 
 
 def url_problem(url: str, *, local: bool) -> str:
