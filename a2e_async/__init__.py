@@ -41,6 +41,27 @@ if TYPE_CHECKING:
     from a2e_async.groups.dubbing import DUBBING
     from a2e_async.groups.face_swap import FACE_SWAP, FACE_SWAP_PREVIEW
     from a2e_async.groups.image_to_video import IMAGE_TO_VIDEO
+    from a2e_async.groups.images import FLUX2
+    from a2e_async.groups.videos import (
+        ACTOR_SWAP,
+        GROK,
+        HAILUO,
+        HAPPYHORSE,
+        KLING,
+        KLING_OMNI,
+        MINIMAX_H3,
+        MOTION_TRANSFER,
+        SEEDANCE,
+        SEEDANCE2,
+        SORA,
+        TALKING_PHOTO,
+        TALKING_VIDEO,
+        THINK_SOUND,
+        UPSCALE,
+        VEO,
+        WAN,
+        WAN_REFERENCE,
+    )
     from a2e_async.groups.voices import VOICE_CLONE
     from a2e_async.job import Job
     from a2e_async.observer import Observer
@@ -54,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "A2EError",
     "A2ESession",
+    "ACTOR_SWAP",
     "APIError",
     "AVATAR",
     "AVATAR_VIDEO",
@@ -69,11 +91,19 @@ __all__ = [
     "DecodeError",
     "FACE_SWAP",
     "FACE_SWAP_PREVIEW",
+    "FLUX2",
+    "GROK",
+    "HAILUO",
+    "HAPPYHORSE",
     "IMAGE_TO_VIDEO",
     "InsufficientCoinsError",
     "Job",
     "JournalError",
+    "KLING",
+    "KLING_OMNI",
     "Limits",
+    "MINIMAX_H3",
+    "MOTION_TRANSFER",
     "ModerationError",
     "NotFoundError",
     "Observer",
@@ -86,10 +116,16 @@ __all__ = [
     "RequestError",
     "RetryPolicy",
     "RunTimeoutError",
+    "SEEDANCE",
+    "SEEDANCE2",
+    "SORA",
     "ServerError",
     "SessionConfig",
     "StallTimeoutError",
     "SubmissionUncertainError",
+    "TALKING_PHOTO",
+    "TALKING_VIDEO",
+    "THINK_SOUND",
     "Task",
     "TaskError",
     "TaskFailedError",
@@ -100,7 +136,11 @@ __all__ = [
     "Transition",
     "TransportError",
     "TransportTimeoutError",
+    "UPSCALE",
+    "VEO",
     "VOICE_CLONE",
+    "WAN",
+    "WAN_REFERENCE",
     "WaitLimits",
     "Webhooks",
     "__version__",
@@ -112,13 +152,6 @@ _MODULES = (
     "errors",
     "config",
     "tasks",
-    "groups.face_swap",
-    "groups.dubbing",
-    "groups.image_to_video",
-    "groups.caption_removal",
-    "groups.voices",
-    "groups.avatars",
-    "groups.avatar_videos",
     "observer",
     "watcher",
     "job",
@@ -128,11 +161,23 @@ _MODULES = (
     "webhooks",
     "batch",
 )
+_KINDS = (
+    "groups.face_swap",
+    "groups.dubbing",
+    "groups.image_to_video",
+    "groups.caption_removal",
+    "groups.voices",
+    "groups.avatars",
+    "groups.avatar_videos",
+    "groups.images",
+    "groups.videos",
+)
+"""Where the names in capitals are."""
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        for module in _MODULES:
+        for module in _KINDS if name.isupper() else _MODULES:
             found = vars(import_module(f"{__name__}.{module}"))
             if name in found:
                 globals()[name] = found[name]

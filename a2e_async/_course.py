@@ -258,7 +258,7 @@ class Course(Generic[TaskT]):
             async with self._transfers:
                 clock.go_on()
                 async with in_time(clock.end, partial(unsaved, task, self._deadline or inf)):
-                    await self._files.save(task, target)
+                    await self._files.save_all(task, target)
             if self._journal:
                 await self._journal.saved(track.job, str(target))
         track.path = target

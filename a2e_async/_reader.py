@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import ref
 
 from a2e_async._answer import Page
@@ -141,12 +141,13 @@ class Reader(Generic[TaskT]):
         self._tell_of(ids, rows if isinstance(rows, A2EError) else [task for task in rows if not task.state.final])
 
     async def _by_pages(self, _ids: Sequence[str]) -> None:
-        seen: set[str] = set()
+        listing, seen = self._kind.records, set[str]()
+        ask: Any = PageQuery if listing is None else listing.request
         self._walked = 0
         while self._walked < PAGES:
             self._walked += 1
-            query = PageQuery(page=self._walked)
-            answer: Page[TaskT] | A2EError = await self._try(self._kind.records, query)
+            query = ask(page=self._walked)
+            answer: Page[TaskT] | A2EError = await self._try(listing, query)
             if isinstance(answer, A2EError):
                 self._tell(dict.fromkeys(self.silent, answer))
                 return

@@ -82,6 +82,13 @@ class ById(Request):
         return None if any(map(str.isalnum, str(self.id))) else ("_id", "holds no letter and no digit.")
 
 
+class Rename(ById):
+    """A new name for a record."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    """The new name."""
+
+
 class ByIds(Request):
     """Many records in one request."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
+from functools import cached_property
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     import aiohttp
 
     from a2e_async.batch import Batch
+    from a2e_async.groups.images import Images
+    from a2e_async.groups.videos import Videos
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,6 +107,20 @@ class A2ESession:
         """Avatars that listen and speak."""
         self.account = Account(self)
         """Coins, languages, storage."""
+
+    @cached_property
+    def images(self) -> "Images":
+        """Pictures, by the newer model families."""
+        from a2e_async.groups.images import Images  # noqa: PLC0415 - many classes, which few scripts need
+
+        return Images(self)
+
+    @cached_property
+    def videos(self) -> "Videos":
+        """Videos, by the newer model families."""
+        from a2e_async.groups.videos import Videos  # noqa: PLC0415 - many classes, which few scripts need
+
+        return Videos(self)
 
     def __repr__(self) -> str:
         config = vars(self).get("config")  # there is none yet where it was refused, and a traceback may want this

@@ -17,6 +17,7 @@ import msgspec
 
 import a2e_async
 from a2e_async._endpoint import Endpoint
+from a2e_async.groups._family import Family
 from a2e_async.sandbox.contract import Row
 from a2e_async.tasks import TaskState, state_of
 from docs.markup import link
@@ -148,8 +149,8 @@ def described(node: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def own_doc(cls: type, name: str) -> str:
-    """Return the docstring of an attribute; MissingError where there is none."""
-    text = attribute_docs(cls).get(name)
+    """Return the docstring of an attribute, or that which all families share; MissingError where there is none."""
+    text = attribute_docs(cls).get(name) or attribute_docs(Family).get(name)
     if not text:
         raise MissingError(f"{cls.__module__}.{cls.__name__}.{name} has no docstring")
     return text

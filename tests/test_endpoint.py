@@ -16,7 +16,7 @@ from a2e_async import A2ESession, RequestError
 from a2e_async._answer import Page, Record, nothing, one
 from a2e_async._endpoint import Caller, Endpoint, Group, Listing, get, listing, post, subgroup
 from a2e_async._wire import ById, Nothing, PageQuery, Request
-from a2e_async.groups import GROUPS, endpoints
+from a2e_async.groups import all_groups, endpoints
 from a2e_async.groups.account import Account, HistoryQuery
 from a2e_async.groups.face_swap import (
     AddSwap,
@@ -181,7 +181,7 @@ def nouns(owner: object, kind: type[Group], path: str) -> Iterator[tuple[str, ty
 
 
 def test_every_group_lies_where_its_noun_says(a2e: A2ESession) -> None:
-    for group in GROUPS:
+    for group in all_groups():
         for path, kind in nouns(getattr(a2e, group.noun), group, group.noun):
             assert kind.noun == path
 

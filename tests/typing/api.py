@@ -8,6 +8,8 @@ from typing import assert_type
 from a2e_async import (
     FACE_SWAP,
     FACE_SWAP_PREVIEW,
+    FLUX2,
+    KLING,
     A2ESession,
     Batch,
     Outcome,
@@ -22,6 +24,8 @@ from a2e_async import (
 from a2e_async._answer import Page
 from a2e_async.groups.account import Balance, Language, Quote, Transaction
 from a2e_async.groups.face_swap import AddSwap, Face, Swap, SwapPreview
+from a2e_async.groups.images.flux2 import Flux2Pictures
+from a2e_async.groups.videos.kling import KlingVideo
 from a2e_async.pytest_plugin import A2EAccount, A2EClock, A2EFaults, A2ERequest, A2ERequests, A2ESandbox
 from a2e_async.sandbox import Rule
 from a2e_async.tasks import kind_of
@@ -155,3 +159,24 @@ async def fixtures(
     a2e_clock.advance("60")  # type: ignore[arg-type]
     a2e_faults.add(5)  # type: ignore[arg-type]
     a2e_sandbox.account(coins=5)  # type: ignore[call-arg]
+
+
+async def families(a2e: A2ESession, face: Path) -> None:
+    task = await a2e.images.flux2.start(name="n", prompt="a fox", input_images=[face], resolution="2K")
+    assert_type(task, Flux2Pictures)
+    assert_type(task.result_urls, list[str])
+    assert_type(await a2e.images.flux2.detail(id="a"), Flux2Pictures)
+    assert_type(await a2e.images.flux2.details(ids=["a"]), list[Flux2Pictures])
+    assert_type(await a2e.images.flux2.records(page=2), Page[Flux2Pictures])
+    assert_type(a2e.images.flux2.records.each(size=5), AsyncIterator[Flux2Pictures])
+    assert_type(await a2e.run(FLUX2, name="n", prompt="a fox"), Flux2Pictures)
+    assert_type(await a2e.videos.kling.start(mode="text-to-video", prompt="a fox"), KlingVideo)
+    assert_type(await a2e.watch(KLING, "a"), KlingVideo)
+    assert_type(await a2e.files.save_all(task, "out"), list[Path])
+
+    await a2e.images.flux2.start(name="n")  # type: ignore[call-arg]
+    await a2e.images.flux2.start(name="n", prompt="a fox", resolution="8K")  # type: ignore[arg-type]
+    await a2e.images.flux2.detail(_id="a")  # type: ignore[call-arg]
+    await a2e.images.flux2.records(pageNum=2)  # type: ignore[call-arg]
+    await a2e.run(KLING, prompt="a fox")  # type: ignore[call-arg]
+    await a2e.images.flux3.detail(id="a")  # type: ignore[attr-defined]

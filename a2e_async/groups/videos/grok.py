@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
+from a2e_async._endpoint import Group
 from a2e_async._wire import AS_TEXT, Picture
-from a2e_async.groups.videos._terms import Source, Way, empty, twice, unfit
-from a2e_async.tasks import Start
+from a2e_async.groups._family import RECORDS, Labelled, Made, family, kind
+from a2e_async.groups._terms import Source, Way, empty, twice, unfit
 
 _WAYS = {
     "text-to-video": Way(needs=("prompt",)),
@@ -14,13 +15,11 @@ _WAYS = {
 }
 
 
-class StartGrok(Start):
+class StartGrok(Labelled):
     """A prompt or a picture. Spends coins."""
 
     prompt: str | None = None
     """What is to happen; ``text-to-video`` needs it."""
-    name: str | None = None
-    """Label of the task."""
     model_type: Source | None = None
     """What the video is made from."""
     model_version: Literal["legacy", "1.5"] | None = None
@@ -43,3 +42,21 @@ class StartGrok(Start):
             or unfit(self, "model_type", _WAYS)
             or empty(self, ("prompt", "image_url", "image_urls"))
         )
+
+
+class GrokVideo(Made):
+    """A video by Grok in the making, or made."""
+
+
+_GROK = family("grokVideo", StartGrok, GrokVideo, RECORDS)
+
+
+class Grok(Group):
+    """Videos by Grok, from text or pictures."""
+
+    noun = "videos.grok"
+
+    start, records, details, detail, remove = _GROK
+
+
+GROK = kind("grok", _GROK)

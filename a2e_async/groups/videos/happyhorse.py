@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from a2e_async._endpoint import Group
 from a2e_async._wire import Picture, Video
-from a2e_async.groups.videos._terms import Seconds, Way, unfit
-from a2e_async.tasks import Start
+from a2e_async.groups._family import RECORDS, Labelled, Made, family, kind
+from a2e_async.groups._terms import Seconds, Way, unfit
 
 _WAYS = {
     "t2v": Way(needs=("prompt",)),
@@ -16,13 +17,11 @@ _WAYS = {
 }
 
 
-class StartHappyHorse(Start):
+class StartHappyHorse(Labelled):
     """What to make of which media. Spends coins."""
 
     mode: Literal["t2v", "i2v", "r2v", "video-edit"]
     """From text, from a picture, from pictures of what is to be seen, or from a video to change."""
-    name: str | None = None
-    """Label of the task."""
     model_version: Literal["1.0", "1.1"] | None = None
     """The service's default is not public."""
     prompt: str | None = None
@@ -51,3 +50,21 @@ class StartHappyHorse(Start):
     def problem(self) -> tuple[str, str] | None:
         """Refuse media that do not go with the mode."""
         return unfit(self, "mode", _WAYS)
+
+
+class HappyHorseVideo(Made):
+    """A video by HappyHorse in the making, or made."""
+
+
+_HAPPYHORSE = family("userHappyhorseVideo", StartHappyHorse, HappyHorseVideo, RECORDS)
+
+
+class HappyHorse(Group):
+    """Videos by HappyHorse, from text, pictures or other videos."""
+
+    noun = "videos.happyhorse"
+
+    start, records, details, detail, remove = _HAPPYHORSE
+
+
+HAPPYHORSE = kind("happyhorse", _HAPPYHORSE)

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from a2e_async._wire import Picture, Request, Video
-from a2e_async.groups.videos._terms import Seconds, Source, Text, Way, empty, lonely, unfit
-from a2e_async.tasks import Start
+from a2e_async._answer import nothing
+from a2e_async._endpoint import Group, put
+from a2e_async._wire import Picture, Rename, Request, Video
+from a2e_async.groups._family import RECORDS, Labelled, Made, Text, family, kind
+from a2e_async.groups._terms import Seconds, Source, Way, empty, lonely, unfit
 
 _WAYS = {
     "text-to-video": Way(),
@@ -15,15 +17,13 @@ _WAYS = {
 }
 
 
-class StartKling(Start):
+class StartKling(Labelled):
     """A prompt, and the media that the mode works on. Spends coins."""
 
     mode: Source | Literal["motion-control"]
     """``motion-control`` moves the person of ``image_url`` as in ``video_url``."""
     prompt: Text
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     version: Literal["2.6", "3.0"] = "2.6"
     """Version of the model."""
     model_version: Literal["standard", "fast"] | None = None
@@ -65,13 +65,11 @@ class Shot(Request):
     """Its length."""
 
 
-class StartKlingOmni(Start):
+class StartKlingOmni(Labelled):
     """A prompt, pictures, or a list of shots. Spends coins."""
 
     prompt: str | None = None
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     image_urls: Annotated[list[Picture], Meta(max_length=7)] | None = field(default=None, name="image_list")
     """Up to 7 pictures of what is to be seen."""
     mode: Literal["std", "pro"] | None = None
@@ -100,3 +98,45 @@ class StartKlingOmni(Start):
             or lonely(self, "shot_type", ("multi_shot",))
             or empty(self, ("prompt", "image_urls", "shots"))
         )
+
+
+class KlingVideo(Made):
+    """A video by Kling in the making, or made."""
+
+
+_KLING = family("klingVideo", StartKling, KlingVideo, RECORDS)
+
+
+class Kling(Group):
+    """Videos by Kling, from text, pictures or other videos."""
+
+    noun = "videos.kling"
+
+    start, records, details, detail, remove = _KLING
+
+    rename = put("/klingVideo/{_id}", Rename, nothing())
+    """Give a task another label."""
+
+
+KLING = kind("kling", _KLING)
+
+
+class KlingOmniVideo(Made):
+    """A video by Kling Omni in the making, or made."""
+
+
+_KLING_OMNI = family("klingOmni", StartKlingOmni, KlingOmniVideo, RECORDS)
+
+
+class KlingOmni(Group):
+    """Videos by Kling Omni, from text or pictures, in one shot or several."""
+
+    noun = "videos.kling_omni"
+
+    start, records, details, detail, remove = _KLING_OMNI
+
+    rename = put("/klingOmni/{_id}", Rename, nothing())
+    """Give a task another label."""
+
+
+KLING_OMNI = kind("kling_omni", _KLING_OMNI)

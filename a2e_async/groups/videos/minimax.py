@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from a2e_async._endpoint import Group
 from a2e_async._wire import AS_TEXT, Picture, Sound, Video
-from a2e_async.groups.videos._terms import Source, Text, Way, unfit
-from a2e_async.tasks import Start
+from a2e_async.groups._family import RECORDS, Labelled, Made, Text, family, kind
+from a2e_async.groups._terms import Source, Way, unfit
 
 _WAYS = {
     "text-to-video": Way(),
@@ -15,13 +16,11 @@ _WAYS = {
 }
 
 
-class StartMinimax(Start):
+class StartMinimax(Labelled):
     """A prompt, and the media that the mode works on. Spends coins."""
 
     prompt: Text
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     mode: Source | Literal["reference-to-video"] | None = None
     """What the video is made from; the service's default is not public."""
     first_frame_url: Picture | None = None
@@ -44,3 +43,21 @@ class StartMinimax(Start):
     def problem(self) -> tuple[str, str] | None:
         """Refuse media that do not go with the mode."""
         return unfit(self, "mode", _WAYS)
+
+
+class MinimaxVideo(Made):
+    """A video by MiniMax H3 in the making, or made."""
+
+
+_MINIMAX_H3 = family("minimaxH3Video", StartMinimax, MinimaxVideo, RECORDS)
+
+
+class MinimaxH3(Group):
+    """Videos by MiniMax H3, from text, pictures, other videos or recordings."""
+
+    noun = "videos.minimax_h3"
+
+    start, records, details, detail, remove = _MINIMAX_H3
+
+
+MINIMAX_H3 = kind("minimax_h3", _MINIMAX_H3)

@@ -4,20 +4,21 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from a2e_async._wire import Clip, Picture, Sound, Video
-from a2e_async.groups.videos._terms import FiveOrTen, Source, Text, Way, lonely, unfit
-from a2e_async.tasks import Start
+from a2e_async._answer import nothing, one
+from a2e_async._endpoint import Group, listing, post, put
+from a2e_async._wire import Clip, PageQuery, Picture, Rename, Sound, Video
+from a2e_async.groups._family import RECORDS, Labelled, Made, Text, family, kind
+from a2e_async.groups._terms import FiveOrTen, Source, Way, lonely, unfit
+from a2e_async.tasks import TaskKind
 
 _WAYS = {"text-to-video": Way(), "image-to-video": Way(needs=("image_url",), takes=("end_image_url",))}
 
 
-class StartSeedance(Start):
+class StartSeedance(Labelled):
     """A prompt, and a picture for one of the two modes. Spends coins."""
 
     prompt: Text
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     mode: Source | None = None
     """What the video is made from; the service's default is not public."""
     image_url: Picture | None = None
@@ -40,13 +41,11 @@ class StartSeedance(Start):
         return unfit(self, "mode", _WAYS) or lonely(self, "end_image_url", ("image_url",))
 
 
-class StartSeedance2(Start):
+class StartSeedance2(Labelled):
     """A prompt, and media to go by. Spends coins."""
 
     prompt: Text
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     mode: str | None = None
     """The values are not public."""
     model_version: Literal["standard", "mini", "fast", "2.5"] | None = None
@@ -81,3 +80,43 @@ class StartSeedance2(Start):
         return lonely(self, "last_frame_url", ("first_frame_url", "image_url")) or lonely(
             self, "input_video_seconds", ("video_urls", "reference_urls")
         )
+
+
+class SeedanceVideo(Made):
+    """A video by Seedance 1.5 in the making, or made."""
+
+
+class Seedance(Group):
+    """Videos by Seedance 1.5. The list alone tells of a task, which can be neither read by itself nor removed."""
+
+    noun = "videos.seedance"
+
+    start = post("/seedanceVideo/start", StartSeedance, one(SeedanceVideo), paid=True)
+    """Queue a video. Spends coins, so it is never blindly sent twice."""
+
+    records = listing("/seedanceVideo/allRecords", PageQuery, SeedanceVideo)
+    """All tasks, newest first."""
+
+
+SEEDANCE = TaskKind("seedance", start=Seedance.start, detail=None, records=Seedance.records, tag="name")
+
+
+class Seedance2Video(Made):
+    """A video by Seedance 2.x in the making, or made."""
+
+
+_SEEDANCE2 = family("seedance2Video", StartSeedance2, Seedance2Video, RECORDS)
+
+
+class Seedance2(Group):
+    """Videos by Seedance 2.x, from text, pictures, other videos or recordings."""
+
+    noun = "videos.seedance2"
+
+    start, records, details, detail, remove = _SEEDANCE2
+
+    rename = put("/seedance2Video/{_id}", Rename, nothing())
+    """Give a task another label."""
+
+
+SEEDANCE2 = kind("seedance2", _SEEDANCE2)

@@ -4,20 +4,19 @@ from typing import Literal
 
 from msgspec import field
 
+from a2e_async._endpoint import Group
 from a2e_async._wire import Picture
-from a2e_async.groups.videos._terms import Text, Way, unfit
-from a2e_async.tasks import Start
+from a2e_async.groups._family import RECORDS, Labelled, Made, Text, family, kind
+from a2e_async.groups._terms import Way, unfit
 
 _WAYS = {"text-to-video": Way(), "image-to-video": Way(needs=("image_urls",))}
 
 
-class StartSora(Start):
+class StartSora(Labelled):
     """A prompt, and pictures unless ``model_type`` says otherwise. Spends coins."""
 
     prompt: Text
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     model_type: str = "image-to-video"
     """What the video is made from; ``text-to-video`` by analogy, as other values are not public."""
     image_urls: list[Picture] | None = None
@@ -32,3 +31,21 @@ class StartSora(Start):
     def problem(self) -> tuple[str, str] | None:
         """Refuse pictures that do not go with the type."""
         return unfit(self, "model_type", _WAYS)
+
+
+class SoraVideo(Made):
+    """A video by Sora in the making, or made."""
+
+
+_SORA = family("soraVideo", StartSora, SoraVideo, RECORDS)
+
+
+class Sora(Group):
+    """Videos by Sora, from text or pictures."""
+
+    noun = "videos.sora"
+
+    start, records, details, detail, remove = _SORA
+
+
+SORA = kind("sora", _SORA)

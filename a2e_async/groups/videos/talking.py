@@ -4,16 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from a2e_async._endpoint import Group
 from a2e_async._wire import Picture, Sound, Video
-from a2e_async.groups.videos._terms import Text
-from a2e_async.tasks import Start
+from a2e_async.groups._family import RECORDS, Made, Named, Text, family, kind
 
 
-class StartTalking(Start):
+class StartTalking(Named):
     """What both take."""
 
-    name: Text
-    """Label of the task."""
     prompt: Text
     """How it is to look; the service refuses a start without it."""
     negative_prompt: Text
@@ -36,3 +34,39 @@ class StartTalkingVideo(StartTalking):
 
     video_url: Video
     """The video."""
+
+
+class TalkingPhotoVideo(Made):
+    """A talking photo in the making, or made."""
+
+
+_TALKING_PHOTO = family("talkingPhoto", StartTalkingPhoto, TalkingPhotoVideo, RECORDS)
+
+
+class TalkingPhoto(Group):
+    """Photos made to speak. Have the consent of the people they show."""
+
+    noun = "videos.talking_photo"
+
+    start, records, details, detail, remove = _TALKING_PHOTO
+
+
+TALKING_PHOTO = kind("talking_photo", _TALKING_PHOTO)
+
+
+class TalkingVideoVideo(Made):
+    """A talking video in the making, or made."""
+
+
+_TALKING_VIDEO = family("talkingVideo", StartTalkingVideo, TalkingVideoVideo, RECORDS)
+
+
+class TalkingVideo(Group):
+    """Videos made to speak. Have the consent of the people they show."""
+
+    noun = "videos.talking_video"
+
+    start, records, details, detail, remove = _TALKING_VIDEO
+
+
+TALKING_VIDEO = kind("talking_video", _TALKING_VIDEO)

@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from a2e_async._answer import Record, one
+from a2e_async._endpoint import Group, post
 from a2e_async._wire import Clip, Picture, Request, Sound, Video
-from a2e_async.groups.videos._terms import FiveOrTen, Material, Seconds, Text, Way, unfit, unsent
+from a2e_async.groups._family import RECORDS, Labelled, Made, Text, family, kind
+from a2e_async.groups._terms import FiveOrTen, Material, Seconds, Way, unfit, unsent
 from a2e_async.tasks import Start
 
 _WAYS = {
@@ -18,13 +21,11 @@ _WAYS = {
 }
 
 
-class StartWan(Start):
+class StartWan(Labelled):
     """A prompt, and the media that ``task_type`` works on. Spends coins."""
 
     prompt: Text
     """What is to happen."""
-    name: str | None = None
-    """Label of the task."""
     task_type: Literal[
         "text_to_video", "first_frame", "first_last_frame", "reference_image", "video_extend", "video_edit"
     ] = "first_frame"
@@ -69,15 +70,13 @@ class StartWan(Start):
         return unfit(self, "task_type", _WAYS)
 
 
-class StartWanReference(Start):
+class StartWanReference(Labelled):
     """A prompt and the people or things that are to be in the video. Spends coins."""
 
     prompt: Text
     """What is to happen."""
     reference_urls: Annotated[list[Clip], Meta(min_length=1, max_length=5)]
     """1 to 5 videos or pictures."""
-    name: str | None = None
-    """Label of the task."""
     model: str | None = None
     """The names are not public."""
     seconds: FiveOrTen | None = field(default=None, name="duration")
@@ -136,3 +135,52 @@ class StartWan30(Start):
         """Refuse local files where none is looked for."""
         reason = unsent(self.input.media)
         return ("input.media", reason) if reason else None
+
+
+class WanVideo(Made):
+    """A video by Wan in the making, or made."""
+
+
+_WAN = family("userWan25", StartWan, WanVideo, RECORDS)
+
+
+class Wan(Group):
+    """Videos by Wan 2.5 to 2.7, from text, pictures or other videos."""
+
+    noun = "videos.wan"
+
+    start, records, details, detail, remove = _WAN
+
+
+WAN = kind("wan", _WAN)
+
+
+class WanReferenceVideo(Made):
+    """A video by Wan of given people or things in the making, or made."""
+
+
+_WAN_REFERENCE = family("userWan26R2V", StartWanReference, WanReferenceVideo, RECORDS)
+
+
+class WanReference(Group):
+    """Videos by Wan 2.6 of the people or things in other videos and pictures."""
+
+    noun = "videos.wan_reference"
+
+    start, records, details, detail, remove = _WAN_REFERENCE
+
+
+WAN_REFERENCE = kind("wan_reference", _WAN_REFERENCE)
+
+
+class Wan30Video(Record):
+    """A video by Wan 3.0 in the making. What the service tells of it besides its id is in ``raw``."""
+
+
+class Wan30(Group):
+    """Videos by Wan 3.0. Where the service has not set it up, a start raises `SubmissionUncertainError` (503)."""
+
+    noun = "videos.wan30"
+
+    start = post("/userWan30/start", StartWan30, one(Wan30Video), paid=True)
+    """Queue a video. Spends coins; only ``webhook_url`` tells of its end, as no other way was ever public."""

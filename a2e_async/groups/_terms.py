@@ -1,4 +1,4 @@
-"""Words and checks that several families of videos share."""
+"""Words and checks that several of the newer families share."""
 
 from collections.abc import Iterable, Mapping
 from mimetypes import guess_type
@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from a2e_async._wire import AS_TEXT, ById, Request, blueprint
+from a2e_async._wire import AS_TEXT, Request, blueprint
 
-Text = Annotated[str, Meta(min_length=1)]
-"""A text that is not empty."""
 Seconds = Annotated[int, Meta(ge=1), AS_TEXT]
 """Length of a video in whole seconds."""
 FiveOrTen = Annotated[Literal[5, 10], AS_TEXT]
@@ -25,13 +23,6 @@ Source = Literal["text-to-video", "image-to-video"]
 """What a video is made from."""
 Material = dict[str, str | float | bool] | str
 """Media in a form that is not public; local files are not found in it, so `Files.upload` has to come first."""
-
-
-class Rename(ById):
-    """A new label for a task."""
-
-    name: Text
-    """The new label."""
 
 
 class Way(NamedTuple):
