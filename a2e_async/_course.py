@@ -251,7 +251,7 @@ class Course(Generic[TaskT]):
 
     async def _save(self, track: _Track[TaskT], task: TaskT, out: str, clock: Clock) -> None:
         if UNSAFE.search(task.id):
-            raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.detail.label)
+            raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.label)
         target = Path(out.format(key=track.key, id=task.id))
         if not (track.known and await anyio.Path(target).exists()):
             clock.pause()

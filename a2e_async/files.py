@@ -232,11 +232,11 @@ class Files:
         return target
 
     def _renewal(self, source: Task | str, place: int) -> Callable[[], Awaitable[str]] | None:
-        if isinstance(source, str):
+        if isinstance(source, str) or (detail := kind_of(source).detail) is None:
             return None
 
         async def renew() -> str:
-            task = await self._caller.call(kind_of(source).detail, ById(id=source.id))
+            task = await self._caller.call(detail, ById(id=source.id))
             return result_url(task, place)
 
         return renew

@@ -168,7 +168,7 @@ class TaskKind(Generic[P, TaskT]):
         name: str,
         *,
         start: Endpoint[P, TaskT],
-        detail: Endpoint[..., TaskT],
+        detail: Endpoint[..., TaskT] | None,
         details: Endpoint[..., list[TaskT]] | None = None,
         running: Endpoint[..., list[TaskT]] | None = None,
         records: Listing[..., TaskT] | None = None,
@@ -181,7 +181,7 @@ class TaskKind(Generic[P, TaskT]):
         self.start = start
         """Starts a task, for coins."""
         self.detail = detail
-        """Reads one task."""
+        """Reads one task; None where the pages of `records` alone tell of it."""
         self.details = details
         """Reads up to 200 ids in one request."""
         self.running = running
@@ -199,6 +199,11 @@ class TaskKind(Generic[P, TaskT]):
 
     def __repr__(self) -> str:
         return f"<TaskKind {self.name}>"
+
+    @property
+    def label(self) -> str:
+        """What a task of this kind is read by, as errors name it."""
+        return (self.detail or self.records or self.start).label
 
     def read(self, record: bytes) -> TaskT:
         """Return the task that `Task.to_json` wrote."""

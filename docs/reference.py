@@ -251,7 +251,12 @@ def _life(kind: TaskKind[..., Any]) -> str:
     task = evidence_of(kind.start).task
     if task is None:
         raise MissingError(f"the contract knows no states of {kind.name}")
-    ways = {"details": "up to 200 ids in a request", "running": "a list of what runs", "records": "pages of records"}
+    ways = {
+        "details": "up to 200 ids in a request",
+        "running": "a list of what runs",
+        "records": "pages of records",
+        "detail": "one by one",
+    }
     found = [f"`{getattr(kind, name).name}` ({text})" for name, text in ways.items() if getattr(kind, name)]
     states = [(f"`{state.name}`", ", ".join(f"`{w}`" for w in words)) for state, words in task.states().items()]
     return f"""\
@@ -260,7 +265,7 @@ parameters above; watch one: `a2e.watch({constant}, task_id)`; many: `a2e.batch(
 
 {table(("state", "status words of the service"), states)}
 
-Rounds of watching read it by {_listed([*found, f"`{kind.detail.name}` (one by one)"])}. A wait without a deadline ends
+Rounds of watching read it by {_listed(found)}. A wait without a deadline ends
 after {kind.patience:g} s. A `FAILED` task raises `TaskFailedError`, or `ModerationError` where moderation stopped it.
 The result is, by its name on the wire, {task.result_field}."""
 

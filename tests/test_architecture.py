@@ -39,7 +39,7 @@ ALLOWED = {
     "groups.avatars": "_endpoint _answer _wire tasks _sic groups.avatar_videos",
     "groups.images": "_endpoint groups.images.*",
     "groups.videos": "_endpoint groups.videos.*",
-    "groups.*": "_surely _endpoint _answer _wire tasks _sic groups._family",
+    "groups.*": "_surely _endpoint _answer _wire tasks _sic groups._family groups._terms",
     "observer": "tasks",
     "_telling": "observer tasks _endpoint errors",
     "_retry": "config errors",

@@ -14,14 +14,6 @@ from a2e_async.groups.account import Account, AddUser
 from a2e_async.groups.face_swap import FaceSwapTasks
 from a2e_async.sandbox.contract import Row, rows
 
-LATER = tuple(
-    f"Newer: {family}"
-    for family in (
-        "Wan image-to", "Wan 2.6 ref", "Wan 3.0", "HappyHorse", "Talking", "ThinkSound", "Motion", "Actor", "Veo",
-        "Kling Omni", "Grok", "Hailuo", "MiniMax", "Sora", "Seedance", "Upscale",
-    )
-)  # fmt: skip
-
 _BODY = "its body was never documented"
 _MODERATION = "acknowledges what moderation objects to, and goes on: moderation is final here"
 _WEB = "for the vendor's own web page only: tokens of programs skip captchas"
@@ -62,7 +54,7 @@ TWICE = {
 }
 """Rows that answer in two shapes and are therefore declared once for each."""
 
-SCOPE = [row for row in rows() if row.served_path and not row.group.startswith(LATER)]
+SCOPE = [row for row in rows() if row.served_path]
 NAMES = {f"{row.method} {row.served_path}": row.name for row in rows()}
 DECLARED = list(endpoints())
 

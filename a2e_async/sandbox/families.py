@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -95,6 +95,11 @@ def media_of(param: Param) -> tuple[Media, ...]:
     if "audio" in param.name:
         return ("audio",)
     return ("video",) if "video" in param.name or "clip" in param.name else ("image",)
+
+
+def within(value: object) -> Mapping[str, object]:
+    """Return an argument that is an object; nothing for any other."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def bounds(param: Param) -> Bounds:

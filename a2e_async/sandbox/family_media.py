@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from a2e_async.sandbox.draws import digest
+from a2e_async.sandbox.families import within
 from a2e_async.sandbox.frames import comment, have_media, label_bar, load_picture, replacing
 from a2e_async.sandbox.media_more import render_dubbing, render_still
 from a2e_async.sandbox.objects import SAMPLES
@@ -138,9 +139,7 @@ def _render_picture(pictures: Sequence[Path], out: Path, label: str) -> How:
 
 
 def _prompt(fields: Mapping[str, object]) -> str:
-    inner = fields.get("input")
-    text = inner.get("prompt") if isinstance(inner, dict) else fields.get("prompt")
-    return str(text or "")[:_MOST_TEXT]
+    return str(fields.get("prompt") or within(fields.get("input")).get("prompt") or "")[:_MOST_TEXT]
 
 
 def _write_words(path: Path, label: str, prompt: str) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from math import inf
+from typing import cast
 
 from msgspec import structs
 
@@ -9,7 +11,7 @@ from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.anchors import TWIN
 from a2e_async.sandbox.call import Call
-from a2e_async.sandbox.families import Family, Media, bounds, families
+from a2e_async.sandbox.families import Family, Media, bounds, families, within
 from a2e_async.sandbox.family_media import count_of, render_family
 from a2e_async.sandbox.inputs import Input
 from a2e_async.sandbox.kinds import (
@@ -131,15 +133,14 @@ def _parts(task: Task) -> list[str]:
 
 
 def _fate(family: Family, call: Call) -> str:
-    inner = call.args.get("input")
     texts = [call.text(word) for word in _WORDS]
-    if isinstance(inner, dict):
-        texts.append(str(inner.get("prompt", "")))
+    texts.append(str(within(call.args.get("input")).get("prompt", "")))
     try:
-        return next(filter(None, map(fate, texts)), "")
+        fates = [fate(text) for text in texts]
     except Refusal as refusal:
         # A success by HTTP that says what was found, instead of a task.
         raise Refusal(refusal.msg, status=200 if family.noun == NANO_BANANA else 403, code=MODERATED) from None
+    return next((failure for failure in fates if failure), "")
 
 
 async def _inputs(family: Family, call: Call) -> list[Input]:
@@ -159,22 +160,26 @@ async def _inputs(family: Family, call: Call) -> list[Input]:
 def _hold(name: str, value: object, low: int | None, high: int | None, *, chars: bool) -> None:
     if low is None and high is None:
         return
-    size = len(value) if isinstance(value, list) or (isinstance(value, str) and chars) else _number(name, value)
-    unit = " characters" if chars else " entries" if isinstance(value, list) else ""
-    if (low is not None and size < low) or (high is not None and size > high):
-        span = f"within {low}..{high}" if low is not None and high is not None else None
-        raise Refusal(f"{name} must be {span or (f'at least {low}' if high is None else f'at most {high}')}{unit}")
+    if isinstance(value, list):
+        size, unit = float(len(cast("list[object]", value))), " entries"
+    else:
+        size, unit = (float(len(str(value))), " characters") if chars else (_number(name, value), "")
+    if not (low or 0) <= size <= (inf if high is None else high):
+        raise Refusal(f"{name} must be within {low or 0}..{'' if high is None else high}{unit}")
 
 
 def _urls(value: object) -> Iterable[str]:
     """Yield the URLs in an argument: texts, or objects that hold them below a name such as `url`."""
-    if isinstance(value, str):
-        yield value
-    for name, held in value.items() if isinstance(value, dict) else ():
-        if "url" in name or name == "media":
-            yield from _urls(held)
-    for held in value if isinstance(value, list) else ():
-        yield from _urls(held)
+    match value:
+        case str():
+            yield value
+        case list():
+            for held in cast("list[object]", value):
+                yield from _urls(held)
+        case _:
+            for name, held in within(value).items():
+                if "url" in name or name == "media":
+                    yield from _urls(held)
 
 
 def _number(name: str, value: object) -> float:
@@ -188,8 +193,7 @@ def _seconds(family: Family, call: Call, media: Iterable[Input]) -> float | None
     """Return how long the result runs: as asked for, else as long as what is worked on; None for a picture."""
     if _suffix(family, media) != "mp4":
         return None
-    inner = call.args.get("parameters")
-    given = {**call.args, **inner} if isinstance(inner, dict) else call.args
+    given = {**call.args, **within(call.args.get("parameters"))}
     name = next((name for name in ("duration", "duration_seconds") if given.get(name)), "")
     runs = _runs(media, "audio") if "talking" in family.noun else None
     seconds = runs or (_number(name, given[name]) if name else _runs(media, "video") or 5.0)
