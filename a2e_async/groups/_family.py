@@ -50,6 +50,20 @@ class Labelled(Start):
     """Label of the task."""
 
 
+class Prompted(Named):
+    """A start of a picture model: a label, and what is to be seen."""
+
+    prompt: Text
+    """What is to be seen."""
+
+
+class Shaped(Prompted):
+    """The same, and the shape of the picture."""
+
+    aspect_ratio: str | None = None
+    """Width to height, such as ``16:9``; which ones there are is not public."""
+
+
 class Made(Task):
     """A result of a newer family in the making, or made. Its field differs from family to family: each is read."""
 

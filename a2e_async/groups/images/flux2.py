@@ -6,8 +6,7 @@ from msgspec import Meta
 
 from a2e_async._endpoint import Group
 from a2e_async._wire import ByIds, Picture
-from a2e_async.groups._family import ByKey, Layout, NumberQuery, Pictures, family, kind
-from a2e_async.groups.images._prompted import Shaped
+from a2e_async.groups._family import ByKey, Layout, NumberQuery, Pictures, Shaped, family, kind
 
 
 class StartFlux2(Shaped):

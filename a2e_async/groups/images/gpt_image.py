@@ -6,8 +6,7 @@ from msgspec import Meta
 
 from a2e_async._endpoint import Group
 from a2e_async._wire import Picture
-from a2e_async.groups._family import LISTED, Pictures, family, kind
-from a2e_async.groups.images._prompted import Shaped
+from a2e_async.groups._family import LISTED, Pictures, Shaped, family, kind
 
 
 class StartGptImage(Shaped):

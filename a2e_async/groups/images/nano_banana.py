@@ -4,8 +4,7 @@ from typing import Literal
 
 from a2e_async._endpoint import Group
 from a2e_async._wire import ByIds, PageQuery, Picture
-from a2e_async.groups._family import ByKey, Layout, Pictures, Ratio, family, kind
-from a2e_async.groups.images._prompted import Prompted
+from a2e_async.groups._family import ByKey, Layout, Pictures, Prompted, Ratio, family, kind
 
 
 class StartNanoBanana(Prompted):

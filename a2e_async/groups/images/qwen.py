@@ -5,8 +5,7 @@ from typing import Literal
 
 from a2e_async._endpoint import Group
 from a2e_async._wire import Picture
-from a2e_async.groups._family import LISTED, Pictures, family, kind
-from a2e_async.groups.images._prompted import Prompted
+from a2e_async.groups._family import LISTED, Pictures, Prompted, family, kind
 
 
 class StartQwenImage(Prompted):
