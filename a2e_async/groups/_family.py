@@ -14,7 +14,7 @@ What a family has besides stands below that line in its class, as an endpoint of
 """
 
 from collections.abc import Callable
-from typing import Annotated, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, ParamSpec, TypeVar
 
 from msgspec import Meta, field
 from msgspec.structs import fields, force_setattr
@@ -32,6 +32,8 @@ TaskT = TypeVar("TaskT", bound=Task)
 
 Text = Annotated[str, Meta(min_length=1)]
 """A text that must not be empty."""
+Ratio = Literal["1:1", "4:3", "3:4", "16:9", "9:16", "2:3", "3:2", "21:9"]
+"""Width to height, where the service tells which it takes."""
 
 
 class Named(Start):
@@ -46,6 +48,20 @@ class Labelled(Start):
 
     name: str | None = None
     """Label of the task."""
+
+
+class Prompted(Named):
+    """A start of a picture model: a label, and what is to be seen."""
+
+    prompt: Text
+    """What is to be seen."""
+
+
+class Shaped(Prompted):
+    """The same, and the shape of the picture."""
+
+    aspect_ratio: str | None = None
+    """Width to height, such as ``16:9``; which ones there are is not public."""
 
 
 class Made(Task):
