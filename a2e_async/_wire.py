@@ -139,6 +139,8 @@ class Blueprint(msgspec.Struct, frozen=True):
     """Attribute -> accepted media; a plain link accepts none."""
     names: dict[str, str]
     """Attribute -> wire name."""
+    parts: dict[str, type[Request]]
+    """Attribute -> what it holds one or many of, where that is a request's part with names of its own."""
     texts: tuple[str, ...]
     """Wire names of the numbers that go as text."""
     check: Callable[[bytes], object]
@@ -175,7 +177,16 @@ def _draw(cls: type[Request]) -> Blueprint:
             plain.append((info.name, hint | None, field(name=info.encode_name, default=None)))
     # Paths have no place in a decoder; a twin with plain types checks the very bytes that would be sent.
     twin = msgspec.defstruct(cls.__name__, plain, kw_only=True)
-    return Blueprint(media, {info.name: info.encode_name for info in fields}, tuple(texts), Decoder(twin).decode)
+    names = {info.name: info.encode_name for info in fields}
+    parts = {name: part for name in names if (part := part_in(hints[name]))}
+    return Blueprint(media, names, parts, tuple(texts), Decoder(twin).decode)
+
+
+def part_in(hint: Any) -> type[Request] | None:
+    """Return the class of a part that an annotation speaks of, by itself or in a list."""
+    if isinstance(hint, type) and issubclass(hint, Request):
+        return hint
+    return next(filter(None, map(part_in, get_args(hint))), None)
 
 
 def _without_paths(hint: Any) -> Any:
@@ -219,6 +230,11 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
                 reason = url_problem(value, local=bool(accepted))
             if reason:
                 raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
+    for name, part in plan.parts.items():
+        odd = [one for one in cast("list[object]", media_of(request, name)) if not isinstance(one, part)]
+        if odd:
+            reason = f"is no {part.__name__}, but {type(odd[0]).__name__}."
+            raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
     try:
         plan.check(_plainly(request))
     except msgspec.ValidationError as error:

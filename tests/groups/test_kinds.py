@@ -22,6 +22,7 @@ from a2e_async import (
 from a2e_async.sandbox import Rule
 from a2e_async.sandbox.media import probe
 from a2e_async.tasks import KINDS
+from tests.groups.videos import STARTS
 from tests.service import Scene, scene
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +41,8 @@ async def fields(s: Scene, kind: TaskKind[..., Any], name: str) -> dict[str, Any
         return {"title": name, "anchor_id": character.id, "anchor_type": 0, "audio_url": await speech(s)}
     if kind is CONTINUED_AVATAR:
         return {"id": (await s.a2e.run(AVATAR, name="base", gender="female", video_url=video)).id}
+    if kind.name in STARTS:
+        return {**STARTS[kind.name](face, video)[0], "name": name}
     return {
         "face_swap": {"name": name, "face_url": face, "video_url": video},
         "face_swap_preview": {"face_url": face, "video_url": video},
@@ -51,8 +54,9 @@ async def fields(s: Scene, kind: TaskKind[..., Any], name: str) -> dict[str, Any
     }[kind.name]
 
 
-WITH_VIDEO = [FACE_SWAP, FACE_SWAP_PREVIEW, AVATAR_VIDEO, DUBBING, IMAGE_TO_VIDEO, CAPTION_REMOVAL]
-NAMED = [FACE_SWAP, VOICE_CLONE, AVATAR_VIDEO, AVATAR, DUBBING, IMAGE_TO_VIDEO, CAPTION_REMOVAL]
+NEWER_VIDEOS = [KINDS[name] for name in STARTS]
+WITH_VIDEO = [FACE_SWAP, FACE_SWAP_PREVIEW, AVATAR_VIDEO, DUBBING, IMAGE_TO_VIDEO, CAPTION_REMOVAL, *NEWER_VIDEOS]
+NAMED = [FACE_SWAP, VOICE_CLONE, AVATAR_VIDEO, AVATAR, DUBBING, IMAGE_TO_VIDEO, CAPTION_REMOVAL, *NEWER_VIDEOS]
 
 
 def test_every_kind_is_tried() -> None:

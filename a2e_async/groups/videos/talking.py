@@ -36,11 +36,11 @@ class StartTalkingVideo(StartTalking):
     """The video."""
 
 
-class TalkingPhotoVideo(Made):
+class SpeakingPhoto(Made):
     """A talking photo in the making, or made."""
 
 
-_TALKING_PHOTO = family("talkingPhoto", StartTalkingPhoto, TalkingPhotoVideo, RECORDS)
+_TALKING_PHOTO = family("talkingPhoto", StartTalkingPhoto, SpeakingPhoto, RECORDS)
 
 
 class TalkingPhoto(Group):
@@ -54,11 +54,24 @@ class TalkingPhoto(Group):
 TALKING_PHOTO = kind("talking_photo", _TALKING_PHOTO)
 
 
-class TalkingVideoVideo(Made):
+class SpeakingVideo(Made):
     """A talking video in the making, or made."""
 
+    prompt: str | None = None
+    """How it is to look."""
+    negative_prompt: str | None = None
+    """What is not to be seen."""
+    video_url: str | None = None
+    """The video at the start."""
+    audio_url: str | None = None
+    """What is said."""
+    cover_url: str | None = None
+    """Picture for lists."""
+    seconds: float | None = field(default=None, name="duration")
+    """Length of the result."""
 
-_TALKING_VIDEO = family("talkingVideo", StartTalkingVideo, TalkingVideoVideo, RECORDS)
+
+_TALKING_VIDEO = family("talkingVideo", StartTalkingVideo, SpeakingVideo, RECORDS)
 
 
 class TalkingVideo(Group):
