@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast, get_args, get_origin
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async._wire import blueprint
+from a2e_async.cli._models import literals
 from a2e_async.groups.images import Images
 from a2e_async.groups.videos import Videos
 from a2e_async.sandbox.families import Family, families
@@ -102,7 +103,7 @@ def _values(noun: str, start: Endpoint[..., Any]) -> dict[str, str]:
             value = _MEDIA[media[info.name][-1]]
             found[info.name] = f"[{value}]" if "list[" in str(hints[info.name]) else value
         elif info.required:
-            found[info.name] = _USUAL.get(info.name) or repr(next(_literals(hints[info.name])))
+            found[info.name] = _USUAL.get(info.name) or repr(next(literals(hints[info.name])))
     return {name: value.replace("'", '"') for name, value in found.items()}
 
 
@@ -149,7 +150,7 @@ def _link(group: type[Group]) -> str:
 
 def _names(start: Endpoint[..., Any]) -> str:
     hint = hints_of(start.request).get("model")
-    words = [f"`{word}`" for word in _literals(hint)] if hint else []
+    words = [f"`{word}`" for word in literals(hint)] if hint else []
     return f" ({', '.join(words)})" if words else ""
 
 
@@ -167,7 +168,7 @@ def _limits(start: Endpoint[..., Any]) -> Iterator[str]:
     media, hints = blueprint(start.request).media, hints_of(start.request)
     for info in msgspec.structs.fields(start.request):
         limits = kind_of(hints[info.name]).limits
-        choices = [str(word) for word in _literals(hints[info.name])] if info.name in _STATED else []
+        choices = [str(word) for word in literals(hints[info.name])] if info.name in _STATED else []
         told = limits if limits not in {"", "not empty"} else ", ".join(choices)
         if told and info.name not in {*media, "webhook_token", "timeout"}:
             yield f"`{info.name}` {told}"
@@ -187,11 +188,3 @@ def _evidence(family: Family) -> str:
     doubt = re.search(r"\((.*?)\)", shown)
     field = f"`{family.results[0]}`" + (f", {doubt[1].partition(':')[0]}" if doubt else "")
     return f"{row.confidence} ({row.evidence}); result in {field if shown else 'no known field'}"
-
-
-def _literals(hint: Any) -> Iterator[object]:
-    if get_origin(hint) is Literal:
-        yield from get_args(hint)
-        return
-    for part in get_args(hint):
-        yield from _literals(part)
