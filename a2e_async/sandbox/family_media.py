@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from a2e_async.sandbox.life import Task
     from a2e_async.sandbox.results import How
 
-_COUNTS = ("total_count", "max_images", "n")
+_COUNTS = ("total_count", "n")
 _SHAPES = ("aspect_ratio", "aspectRatio", "ratio")
 _PAIR = re.compile(r"([1-9]\d{0,3})\s*[:*x]\s*([1-9]\d{0,3})")
 _WORDS = {"portrait": (9, 16), "landscape": (16, 9)}
@@ -34,7 +34,7 @@ _LAST = frozenset({"headSwap", "productAvatar"})
 
 
 def count_of(fields: Mapping[str, object]) -> int:
-    """Return how many pictures a start asks for."""
+    """Return how many pictures a start wants of one task."""
     return next((value for name in _COUNTS if isinstance(value := fields.get(name), int)), 1)
 
 

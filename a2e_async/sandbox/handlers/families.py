@@ -5,8 +5,6 @@ from functools import partial
 from math import inf
 from typing import cast
 
-from msgspec import structs
-
 from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.anchors import TWIN
@@ -64,13 +62,14 @@ async def _start(family: Family, call: Call) -> object:
         suffix=_suffix(family, media),
         failure=failure,
     )
-    [task] = begin(call, _shape, draft)
-    record = _shape(call, task)
-    return [record] if family.noun == TEXT_TO_IMAGE and "req_key" not in call.args else record
+    records = [_shape(call, task) for task in begin(call, _shape, *[draft] * _copies(call))]
+    # An object in 2025, an array since: that it has a record for each picture is a guess.
+    return records if family.noun == TEXT_TO_IMAGE and "req_key" not in call.args else records[0]
 
 
 async def _price(family: Family, call: Call) -> float:
-    return call.account.cost(family.noun, _usual(family, call, await _inputs(family, call)))
+    usual = _usual(family, call, await _inputs(family, call))
+    return _copies(call) * call.account.cost(family.noun, usual)
 
 
 async def _rename(call: Call) -> object:
@@ -95,16 +94,14 @@ async def _quick_avatar(call: Call) -> object:
     task = existing(call, TEXT_TO_IMAGE)
     if task.state(call.account.clock.now()) != "completed":
         raise Refusal("_id: this picture is not finished")
-    part = _parts(task)[0]
-    name = f"{task.id}-{part}" if part else task.id
     try:
-        picture, _ = await call.services.results.file(structs.replace(task, id=name))
+        picture, _ = await call.services.results.file(task)
     except (OSError, ValueError) as error:
         raise Refusal(f"_id: the picture cannot be made: {error}", status=500) from None
     fields: dict[str, object] = {
         "name": str(task.wire_fields().get("name", "")),
         "gender": call.text("gender"),
-        "image_url": call.services.results.url(call.base, task, part),
+        "image_url": call.services.results.url(call.base, task),
         "skipPreview": False,
     }
     inputs = [str(picture)]
@@ -125,6 +122,10 @@ def _shape(call: Call, task: Task) -> dict[str, object]:
         # Where an input has the name of a result, the result takes its place: a guess.
         record[field] = urls if field.endswith("urls") else urls[0] if urls else ""
     return record
+
+
+def _copies(call: Call) -> int:
+    return call.integer("max_images", 1)
 
 
 def _parts(task: Task) -> list[str]:
