@@ -164,6 +164,8 @@ def test_parts_of_a_request_are_objects_in_a_list(file):
         shots=[Shot(prompt="a", seconds=2), Shot(prompt="b", seconds=3)],
         image_urls=[path.parent / "a.jpg"],
     )
+    (wrong,) = read(file(json.dumps({"mode": "best"}), "jobs.jsonl"), KlingOmni.start)
+    assert "mode: Invalid enum value 'best': it takes std, pro." in str(wrong.request)
     (wrong,) = read(file(json.dumps({"shots": [{"prompt": "a", "secs": 2}]}), "jobs.jsonl"), KlingOmni.start)
     assert "shots: no field 'secs': did you mean 'seconds'? It takes prompt, seconds." in str(wrong.request)
 
