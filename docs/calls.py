@@ -8,6 +8,7 @@ import a2e_async
 from a2e_async._endpoint import Endpoint
 from a2e_async.groups import endpoints
 from a2e_async.tasks import KINDS, Task
+from docs import families
 from docs.describe import shape_of
 
 WIDTH = 84
@@ -178,6 +179,7 @@ EXAMPLES = {
         'face = await a2e.files.upload("face.jpg")\nclip = await a2e.files.upload("clip.mp4")',
     ),
     "account.history": Example({"spendings": "True"}),
+    **{key: Example(values, before) for key, values, before in families.examples()},
 }
 
 CONVENIENCES = {
@@ -212,6 +214,9 @@ _FROM = {
     "suppress": "contextlib",
     "StartVoice": "a2e_async.groups.voices",
     "StartAvatar": "a2e_async.groups.avatars",
+    "ProductRect": "a2e_async.groups.images.people",
+    "Wan30Input": "a2e_async.groups.videos.wan",
+    "Wan30Parameters": "a2e_async.groups.videos.wan",
 } | dict.fromkeys(a2e_async.__all__, "a2e_async")
 
 
