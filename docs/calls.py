@@ -259,7 +259,7 @@ def _use(endpoint: Endpoint[..., Any], call: str) -> str:
     shape, record = shape_of(endpoint), endpoint.answer.record
     if shape == "nothing":
         return f"await {call}"
-    if record is None:
+    if record is None or shape == "plain":
         return f"print(await {call})"
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", record.__name__).lower()
     is_task = issubclass(record, Task)
