@@ -1,6 +1,7 @@
 """The newer model families: each from its start to its result, and what is refused."""
 
 import io
+import sys
 
 import pytest
 from PIL import Image
@@ -9,6 +10,7 @@ from a2e_async.sandbox import Sandbox, prices
 from a2e_async.sandbox.contract import Param
 from a2e_async.sandbox.families import Bounds, bounds, families
 from a2e_async.sandbox.media import probe
+from tests.sandbox.test_webhooks import dealt_with
 
 pytestmark = pytest.mark.anyio
 
@@ -342,3 +344,41 @@ def test_public_prices_are_among_those_charged():
     assert prices.family("talkingVideo", {}, 5, still=False) == 13
     told = " ".join(prices.PUBLIC.values())
     assert all(str(coins) in told for coins in (10, 13, 15, 20, 25, 35, 45))
+
+
+@pytest.mark.parametrize(
+    ("noun", "how", "mime"),
+    [
+        (FLUX, "rendered", "image/png"),
+        (WAN, "passthrough", "video/mp4"),
+        ("userUpscale", "passthrough", "image/jpeg"),
+        ("virtualTryOn", "passthrough", "image/jpeg"),
+        ("motionTransfer", "passthrough", "video/mp4"),
+        ("talkingPhoto", "passthrough", "image/jpeg"),
+    ],
+)
+async def test_without_the_media_extra(call, account, begin, read, monkeypatch, noun, how, mime):
+    monkeypatch.setitem(sys.modules, "av", None)
+    record = await begin(noun)
+    account.advance(60)
+    (url,) = urls_of(noun, await read(noun, record["_id"]))
+    reply = await call("GET", url.replace(call.sandbox.url, ""))
+    assert (reply.status, reply.headers["X-A2E-Sandbox"], reply.headers["Content-Type"]) == (200, how, mime)
+
+
+async def test_the_dashboard_shows_pictures(call, account, begin):
+    await begin("userKlingImage", n=2)
+    account.advance(60)
+    [row] = (await call("GET", f"/sandbox/accounts/{account.label}/tasks?media=true")).json
+    assert row["kind"] == "userKlingImage"
+    assert row["media"]["result"]["family"] == "image"
+    assert (await call("GET", row["media"]["result"]["url"])).headers["Content-Type"] == "image/png"
+
+
+async def test_a_webhook_tells_of_the_end(call, account, begin, remote):
+    await begin(FLUX, webhook_url=f"{remote.url}/hook", webhook_token="secret")
+    account.advance(60)
+    await dealt_with(account)
+    (callback,) = account.webhooks
+    assert callback.body["data"]["image_urls"][0].startswith(f"{call.sandbox.url}/results/")
+    assert "webhook_url" not in callback.body["data"]
