@@ -7,7 +7,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from a2e_async._wire import UNREADABLE, Request, blueprint, part_in
+from a2e_async._wire import UNREADABLE, Request, blueprint, choice, part_in
 from a2e_async.errors import RequestError
 
 
@@ -46,7 +46,8 @@ class Fields:
             try:
                 values[name] = self._value(name, value)
             except (*UNREADABLE, RequestError, RuntimeError) as error:  # RuntimeError: no home
-                raise RequestError(f"{str(error).rstrip('.')}.", field=name) from None
+                allowed = choice(self._hints[name]) if isinstance(error, msgspec.ValidationError) else ""
+                raise RequestError(f"{str(error).rstrip('.')}{allowed or '.'}", field=name) from None
         return self._make(**values)
 
     def _value(self, name: str, given: object) -> object:

@@ -240,7 +240,9 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         where = where.strip("`.")
-        raise RequestError(text + _choice(type(request), where), field=where, endpoint=endpoint) from None
+        hints = get_type_hints(type(request), include_extras=True)
+        hint = next((hints[name] for name, wire in plan.names.items() if wire == where), None)
+        raise RequestError(text + choice(hint), field=where, endpoint=endpoint) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error), endpoint=endpoint) from None
     if problem := request.problem():
@@ -248,10 +250,9 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
     return files
 
 
-def _choice(cls: type[Request], wire: str) -> str:
-    """Say which words or numbers a field takes, where they are known."""
-    hints = get_type_hints(cls, include_extras=True)
-    words = [word for name, sent in blueprint(cls).names.items() if sent == wire for word in _literals(hints[name])]
+def choice(hint: Any) -> str:
+    """Say which words or numbers an annotation allows, where they are few."""
+    words = _literals(hint)
     return f": it takes {', '.join(map(str, words))}." if words else ""
 
 

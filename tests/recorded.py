@@ -8,12 +8,12 @@ import aiohttp
 import msgspec
 
 from a2e_async._endpoint import Endpoint
+from a2e_async.cli._least import least
 from a2e_async.groups import endpoints
 from a2e_async.groups.avatar_videos import AvatarVideos
 from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.voices import Voices
 from a2e_async.sandbox import Sandbox
-from tests.starts import least
 
 KEY = "sk_recorder"
 _FIRST = {"start", "add"}

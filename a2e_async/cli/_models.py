@@ -116,16 +116,17 @@ def _words(start: type[Request]) -> Iterator[tuple[str, list[str]]]:
     """Yield the fields that take one of a few words, with those; Sora's are two that no type tells."""
     hints = get_type_hints(start)
     for info in msgspec.structs.fields(start):
-        words = [word for word in _literals(hints[info.name]) if isinstance(word, str)]
+        words = [word for word in literals(hints[info.name]) if isinstance(word, str)]
         if info.default == "image-to-video" and not words:
             words = ["text-to-video", "image-to-video"]
         if words:
             yield info.name, words
 
 
-def _literals(hint: Any) -> Iterator[object]:
+def literals(hint: Any) -> Iterator[object]:
+    """Yield the words that a type takes, whatever else it takes."""
     if get_origin(hint) is Literal:
         yield from get_args(hint)
         return
     for part in get_args(hint):
-        yield from _literals(part)
+        yield from literals(part)

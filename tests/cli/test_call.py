@@ -19,6 +19,9 @@ VIDEO = ["anchor_id=x", "anchor_type=0", "audio_url=http://127.0.0.1/x.wav"]
 ALTERNATIVES = {
     "voices.speak": ["tts_id=x"],
     "avatars.start": ["video_url=http://127.0.0.1/x"],
+    "images.image_edit.start": ["image_urls=http://127.0.0.1/y"],
+    "images.virtual_try_on.start": ["image_urls=http://127.0.0.1/y"],
+    "images.product_avatar.start": ["image_urls=http://127.0.0.1/y"],
     "videos.wan.start": ["image_url=http://127.0.0.1/x"],
     "videos.happyhorse.start": ["prompt=x"],
     "videos.kling_omni.start": ["prompt=x"],
@@ -26,7 +29,7 @@ ALTERNATIVES = {
     "videos.hailuo.start": ["prompt=x"],
     "videos.sora.start": ["image_urls=http://127.0.0.1/x"],
 }
-"""One of several fields, where a request needs any of them."""
+"""One of several fields, where a request needs any of them, and the second entry of a list that needs two."""
 
 
 def sample(hint) -> str:

@@ -274,6 +274,19 @@ async def test_what_moderation_refuses_is_refused_for_good(kind: TaskKind[..., A
         assert s.account.coins == 1000
 
 
+@pytest.mark.parametrize("name", ["wan", "hailuo", "seedance"])
+async def test_what_was_started_without_an_answer_is_found_and_not_paid_twice(name: str, tmp_path: Path) -> None:
+    async with scene(coins=100_000, timeout=1.0) as s:
+        s.account.fault(Rule("reset_after", method="POST", path="*/start", first=2))
+        [given, *_] = STARTS[name](s.sandbox.face_url, s.sandbox.video_url)
+        async with s.a2e.batch(KINDS[name], journal=tmp_path / "j") as batch:
+            ends = [end async for end in batch.run({**given, "key": f"{n}", "name": f"{n}"} for n in range(4))]
+
+        assert [end.state for end in ends] == [TaskState.DONE] * 4
+        assert {end.task.id for end in ends if end.task} == {task.id for task in s.account.tasks}
+        assert s.sent("POST", "/start").count(200) == 2
+
+
 async def test_pages_alone_tell_of_seedance_and_a_failure_is_told_with_its_reason() -> None:
     async with scene(coins=100_000) as s:
         tasks = [await s.a2e.videos.seedance.start(prompt="p", name=f"{n}") for n in range(3)]

@@ -35,7 +35,7 @@ _LONGEST = 60.0
 _RENDITION = 20_000
 """Milliseconds from a Veo video to its 1080p version: a guess."""
 _WORDS = ("name", "prompt", "positive_prompt", "caption")
-_HIDDEN = frozenset({"webhook_url", "webhook_token"})
+_HIDDEN = frozenset({"webhook_url", "webhook_token", "max_images"})
 _NAMELESS = {NANO_BANANA: ("name",)}
 """What is called required, yet was left out by a client that got its picture."""
 _POOR = {"userFlux2": 402}
@@ -51,13 +51,14 @@ async def _start(family: Family, call: Call) -> object:
     coins = _usual(family, call, media)
     if family.noun in _POOR and call.account.cost(family.noun, coins) > call.account.coins:
         raise Refusal("insufficient credits", status=_POOR[family.noun])
-    hidden = {name: value for name, value in call.args.items() if name not in _HIDDEN}
+    fields: dict[str, object] = {param.name: "" for param in family.start.params if param.name in _WORDS}
+    fields |= {name: value for name, value in call.args.items() if name not in _HIDDEN}
     draft = Draft(
         noun=family.noun,
         coins=coins,
         # The form of 2025 could answer with finished pictures.
         span=(0, 0) if "req_key" in call.args else USUAL,
-        fields=hidden if seconds is None else {**hidden, "seconds": seconds},
+        fields=fields if seconds is None else {**fields, "seconds": seconds},
         inputs=[str(found.path) for found in media],
         suffix=_suffix(family, media),
         failure=failure,
