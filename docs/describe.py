@@ -18,6 +18,7 @@ import msgspec
 import a2e_async
 from a2e_async._endpoint import Endpoint
 from a2e_async.groups._family import Family
+from a2e_async.sandbox import contract
 from a2e_async.sandbox.contract import Row
 from a2e_async.tasks import TaskState, state_of
 from docs.markup import link
@@ -39,13 +40,12 @@ class MissingError(Exception):
     """Something public lacks the words or the example that its page needs."""
 
 
-class Life(msgspec.Struct, frozen=True):
-    """The status words of a task, and where its result is."""
+class Life(contract.Life, frozen=True):
+    """The status words of a task, too."""
 
-    running: tuple[str, ...]
-    succeeded: tuple[str, ...]
-    failed: tuple[str, ...]
-    result_field: str
+    running: tuple[str, ...] = ()
+    succeeded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     def states(self) -> dict[TaskState, list[str]]:
         """Return the words by the state that they mean."""
@@ -57,9 +57,8 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Evidence(Row, frozen=True):
-    """A row of the contract with what it rests on."""
+    """A row of the contract, read for people."""
 
-    evidence: str = ""
     task: Life | None = None
 
     def marks(self) -> str:
