@@ -59,14 +59,19 @@ def families(group: type[Group]) -> Iterator[tuple[str, TaskKind[..., Task]]]:
         if isinstance(item, subgroup):
             inner = vars(cast("subgroup[Group]", item).group)
             kind = next((kind for kind in KINDS.values() if kind.start is inner.get("start")), None)
-            if kind and "prompt" in blueprint(kind.start.request).names and len(_others(kind.start.request)) <= 1:
+            if kind and _takes_prompt(kind.start.request):
                 yield name, kind
 
 
-def _others(start: type[Request]) -> set[str]:
-    """Return what a start needs besides a prompt; more than one thing where that is not a list of media."""
-    needed = {info.name for info in msgspec.structs.fields(start) if info.required} - _WANTED
-    return needed if needed <= blueprint(start).media.keys() else {*needed, ""}
+def _takes_prompt(start: type[Request]) -> bool:
+    """Tell whether a prompt is enough, or a prompt and media for one field."""
+    plan, needed = blueprint(start), _needed(start)
+    return "prompt" in plan.names and len(needed) <= 1 and needed <= plan.media.keys()
+
+
+def _needed(start: type[Request]) -> set[str]:
+    """Return what a start needs besides a prompt and what follows from it."""
+    return {info.name for info in msgspec.structs.fields(start) if info.required} - _WANTED
 
 
 def _begin(family: str, start: type[Request], inputs: Sequence[str]) -> dict[str, object]:
@@ -76,30 +81,23 @@ def _begin(family: str, start: type[Request], inputs: Sequence[str]) -> dict[str
         wanted = _FROM_PICTURE if inputs else _FROM_TEXT
         if name in _SWITCHES and any(map(_FROM_TEXT.match, words)):
             given[name] = next(word for word in words if wanted.match(word))
-    if inputs:
-        fields = Fields(start)
-        places = _places(start)
-        wide = [name for name in places if fields.repeatable(name)]
-        if not places:
-            raise RequestError(f"{family} takes none.", field="input")
-        if len(inputs) > 1 and not wide:
-            raise RequestError(f"{family} takes one, not {len(inputs)}.", field="input")
-        place = wide[0] if len(inputs) > 1 else places[0]
-        given[place] = list(inputs) if place in wide else inputs[0]
-    elif _others(start):
+    if not inputs and _needed(start):
         raise RequestError(f"{family} needs something to begin with.", field="input")
-    return given
+    if not inputs:
+        return given
+    places = _places(start)
+    wide = [name for name in places if Fields(start).repeatable(name)]
+    if len(inputs) > 1 and not wide:
+        raise RequestError(f"{family} takes one, not {len(inputs)}.", field="input")
+    place = wide[0] if len(inputs) > 1 else places[0]
+    return given | {place: list(inputs) if place in wide else inputs[0]}
 
 
 def _places(start: type[Request]) -> list[str]:
     """Return the fields for what to begin with: what is needed, or what takes pictures and is no last one or model."""
-    needed, media = _others(start), blueprint(start).media
-    usual = [
-        name
-        for name, kinds in media.items()
-        if "picture" in kinds and not name.startswith(("reference_", "last_", "end_"))
-    ]
-    return [name for name in media if name in needed] or usual
+    media = blueprint(start).media
+    first = [name for name in media if not name.startswith(("reference_", "last_", "end_"))]
+    return [name for name in media if name in _needed(start)] or [name for name in first if "picture" in media[name]]
 
 
 def _variant(family: str, start: type[Request], variant: str) -> dict[str, object]:

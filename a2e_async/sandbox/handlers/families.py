@@ -9,7 +9,7 @@ from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.anchors import TWIN
 from a2e_async.sandbox.call import Call
-from a2e_async.sandbox.families import Family, Media, bounds, families, within
+from a2e_async.sandbox.families import Family, Media, bounds, families, noun_of, within
 from a2e_async.sandbox.family_media import count_of, render_family
 from a2e_async.sandbox.inputs import Input
 from a2e_async.sandbox.kinds import (
@@ -74,7 +74,7 @@ async def _price(family: Family, call: Call) -> float:
 
 
 async def _rename(call: Call) -> object:
-    task = existing(call, call.row.path.split("/")[3] if call.row.path else "")
+    task = existing(call, noun_of(call.row))
     call.account.amend(task, {**task.wire_fields(), "name": call.text("name")})
     return {}
 
