@@ -30,7 +30,7 @@ def _alike(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _alike(inner) for name, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_alike(inner) for inner in cast("list[Any]", value)]
+        return list(map(_alike, cast("list[object]", value)))
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
 
 
