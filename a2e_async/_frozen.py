@@ -25,12 +25,12 @@ _EXACT = 1 << 53
 """Below this a number with a fraction is the same as one without."""
 
 
-def _alike(value: object) -> object:
+def _alike(value: Any) -> Any:
     # A whole number is written the same whether it was given as 2 or as 2.0, which the type of its field makes of it.
     if isinstance(value, dict):
         return {name: _alike(inner) for name, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_alike(inner) for inner in cast("list[object]", value)]
+        return list(map(_alike, cast("list[object]", value)))
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
 
 

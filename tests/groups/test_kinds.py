@@ -16,11 +16,11 @@ from a2e_async import (
     TaskState,
 )
 from a2e_async._wire import blueprint
+from a2e_async.cli._least import least
 from a2e_async.sandbox import Rule
 from a2e_async.sandbox.media import probe
 from a2e_async.tasks import KINDS
 from tests.service import Scene, scene
-from tests.starts import least
 
 pytestmark = pytest.mark.anyio
 
