@@ -289,10 +289,11 @@ class A2ESession:
         submissions a second. ``deadline``: seconds for each job, from its upload to its saved result; what holds it
         back, such as ``rate`` or an outage, does not count. ``limits`` bound its task's phases. ``max_coins``: what
         the whole batch, earlier runs included, may spend. ``max_failed``: share of jobs, 0 to 1, whose failure stops
-        submission. ``out``: where results are saved, with ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED`
-        and `TaskState.UNCERTAIN` ends in the journal to be paid for anew; what moderation refused never is. ``rekey``:
-        the journal is of this account, although its key has changed. ``on_cancel="remove"``: when `Batch.run` is
-        cancelled or left early, what is still queued is taken back, within five seconds.
+        submission. ``out``: where results are saved, with ``{key}`` or ``{id}`` in it; further ones of a task as
+        `Files.save_all` names them. ``retry``: `TaskState.FAILED` and `TaskState.UNCERTAIN` ends in the journal to be
+        paid for anew; what moderation refused never is. ``rekey``: the journal is of this account, although its key
+        has changed. ``on_cancel="remove"``: when `Batch.run` is cancelled or left early, what is still queued is taken
+        back, within five seconds.
         """
         from a2e_async.batch import Batch  # noqa: PLC0415 - brings SQLite, which few scripts need
 
