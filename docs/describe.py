@@ -223,6 +223,8 @@ def _limits(meta: msgspec.Meta, hint: Any) -> str:
             return "not empty"
     if meta.pattern:
         return "not empty"
+    if least is not None and least == most:
+        return f"{least}{unit}"
     if least is not None and most is not None:
         return f"{least} to {most}{unit}"
     if least is not None:

@@ -75,8 +75,8 @@ WATERMARK = 0.0
 """Watermarks are free."""
 
 PUBLIC = {
-    "userText2Image": "10 or 20 coins a picture",
-    "userNanoBanana": "15 or 20 coins a picture",
+    "userText2Image": "10 to 20 coins a picture",
+    "userNanoBanana": "15 to 20 coins a picture",
     "userGptImage": "gpt-image-1.5: 20 or 35 coins; gpt-image-2: 25, 35 or 45",
     "talkingVideo": "13 coins for 5 s",
 }
