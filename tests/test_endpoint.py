@@ -26,6 +26,7 @@ from a2e_async.groups.face_swap import (
     FaceSwapTasks,
     Swap,
 )
+from a2e_async.groups.images.text_to_image import TextToImage
 from a2e_async.groups.voices import Voices
 
 pytestmark = pytest.mark.anyio
@@ -202,6 +203,9 @@ def test_an_endpoint_knows_whether_its_group_has_records_to_look_in() -> None:
     assert FaceSwapImages.add.listed
     assert not FaceSwapPreviews.add.listed
     assert not Account.exchange_diamonds.listed
+    assert FaceSwapTasks.add.lookout == "face_swap.tasks.records()"
+    assert "account.history()" in FaceSwapPreviews.add.lookout
+    assert TextToImage.quick_avatar.lookout == "avatars.records()"
 
 
 class Row(Record):

@@ -72,7 +72,9 @@ class TextToImage(Group):
     )
     """Queue up to 8 pictures. Spends coins for each, so it is never blindly sent twice."""
 
-    quick_avatar = post("/userText2Image/quickAddAvatar", QuickAvatar, nothing(), paid=True)
+    quick_avatar = post(
+        "/userText2Image/quickAddAvatar", QuickAvatar, nothing(), paid=True, lookout="avatars.records()"
+    )
     """Train an avatar on a finished picture; `Avatars.records` shows it. May spend coins; never blindly sent twice."""
 
 
