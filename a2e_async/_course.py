@@ -251,14 +251,14 @@ class Course(Generic[TaskT]):
 
     async def _save(self, track: _Track[TaskT], task: TaskT, out: str, clock: Clock) -> None:
         if UNSAFE.search(task.id):
-            raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.detail.label)
+            raise DecodeError(f"{task.id!r} cannot be part of a file's name.", endpoint=self._kind.label)
         target = Path(out.format(key=track.key, id=task.id))
         if not (track.known and await anyio.Path(target).exists()):
             clock.pause()
             async with self._transfers:
                 clock.go_on()
                 async with in_time(clock.end, partial(unsaved, task, self._deadline or inf)):
-                    await self._files.save(task, target)
+                    await self._files.save_all(task, target)
             if self._journal:
                 await self._journal.saved(track.job, str(target))
         track.path = target

@@ -101,6 +101,7 @@ class Endpoint(Generic[P, R]):
         safe: bool = False,
         provisional: bool = False,
         also: str = "",
+        lookout: str = "",
     ) -> None:
         self.method = method
         self.path = path if path.startswith("/api/") else "/api/v1" + path
@@ -111,6 +112,7 @@ class Endpoint(Generic[P, R]):
         self.provisional = provisional
         self.also = also and "/api/v1" + also
         """Another spelling of the path, tried where the first is unknown."""
+        self._lookout = lookout
         self.label = f"{method} {self.path}"
         self.name = self.noun = ""
         self.listed = False
@@ -147,7 +149,8 @@ class Endpoint(Generic[P, R]):
     @property
     def lookout(self) -> str:
         """Where a task shows that this started, if its answer was lost."""
-        return f"{self.noun}.records()" if self.listed else "account.history() (this group has no records)"
+        records = f"{self.noun}.records()" if self.listed else "account.history() (this group has no records)"
+        return self._lookout or records
 
     def signature(self, *, bound: bool = True) -> inspect.Signature:
         """Return the request's own signature, as `help` and editors show it."""
@@ -280,9 +283,14 @@ def post(  # noqa: PLR0913 - one row has this many facts
     safe: bool = False,
     provisional: bool = False,
     also: str = "",
+    lookout: str = "",
 ) -> Endpoint[P, R]:
-    """Declare a POST. ``paid``: may cost coins. ``safe``: may be repeated. ``provisional``: never documented."""
-    return Endpoint("POST", path, request, answer, paid=paid, safe=safe, provisional=provisional, also=also)
+    """Declare a POST. ``paid``: may cost coins. ``safe``: may be repeated. ``provisional``: never documented.
+
+    ``lookout``: where it shows that a paid one went through, if that is not the group's records.
+    """
+    flags = {"paid": paid, "safe": safe, "provisional": provisional}
+    return Endpoint("POST", path, request, answer, **flags, also=also, lookout=lookout)
 
 
 def put(path: str, request: Callable[P, Request], answer: Answer[R]) -> Endpoint[P, R]:

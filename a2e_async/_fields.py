@@ -7,7 +7,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from a2e_async._wire import UNREADABLE, Request, blueprint
+from a2e_async._wire import UNREADABLE, Request, blueprint, choice, part_in
 from a2e_async.errors import RequestError
 
 
@@ -46,7 +46,8 @@ class Fields:
             try:
                 values[name] = self._value(name, value)
             except (*UNREADABLE, RequestError, RuntimeError) as error:  # RuntimeError: no home
-                raise RequestError(f"{str(error).rstrip('.')}.", field=name) from None
+                allowed = choice(self._hints[name]) if isinstance(error, msgspec.ValidationError) else ""
+                raise RequestError(f"{str(error).rstrip('.')}{allowed or '.'}", field=name) from None
         return self._make(**values)
 
     def _value(self, name: str, given: object) -> object:
@@ -98,10 +99,12 @@ def _convert(given: object, hint: Any) -> object:
 
 def _wired(data: object, hint: Any) -> object:
     """Give the fields of an object within a request the names that they have on the wire."""
-    inner = [part for part in get_args(hint) if isinstance(part, type) and issubclass(part, Request)]
-    if not inner or not isinstance(data, dict):
+    part = part_in(hint)
+    if part and isinstance(data, list):
+        return [_wired(one, hint) for one in cast("list[object]", data)]
+    if not part or not isinstance(data, dict):
         return data
-    names = blueprint(inner[0]).names
+    names = blueprint(part).names
     return {names[_attribute(key, names)]: value for key, value in cast("dict[str, object]", data).items()}
 
 

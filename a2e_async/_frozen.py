@@ -21,7 +21,17 @@ def _absolute(value: object) -> str:
     raise TypeError(f"a value of type {type(value).__name__} cannot be written down.")
 
 
-_encode = msgspec.json.Encoder(enc_hook=_absolute).encode
+_EXACT = 1 << 53
+"""Below this a number with a fraction is the same as one without."""
+
+
+def _alike(value: Any) -> Any:
+    # A whole number is written the same whether it was given as 2 or as 2.0, which the type of its field makes of it.
+    if isinstance(value, dict):
+        return {name: _alike(inner) for name, inner in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return list(map(_alike, cast("list[object]", value)))
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
 
 
 def freeze(request: Request) -> bytes:
@@ -33,7 +43,7 @@ def freeze(request: Request) -> bytes:
     if isinstance(request, Start) and (request.webhook_url or request.webhook_token):
         request = msgspec.structs.replace(request, webhook_url=None, webhook_token=None)
     try:
-        return _encode(request)
+        return msgspec.json.encode(_alike(msgspec.to_builtins(request, enc_hook=_absolute)))
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error)) from None
 

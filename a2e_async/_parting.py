@@ -64,7 +64,7 @@ async def take_back(
 
 async def _remove(caller: Caller, kind: TaskKind[..., Any], task_id: str) -> str:
     """Return why it was not removed."""
-    if kind.remove is None:
+    if kind.remove is None or kind.detail is None:
         return "its kind cannot be taken back"
     try:
         # One that has ended would lose its result, and not be refunded.

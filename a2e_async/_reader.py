@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import ref
 
 from a2e_async._answer import Page
@@ -75,25 +75,33 @@ class Reader(Generic[TaskT]):
         Those in no answer although ``overdue`` are asked for by themselves.
         """
         silent = self.silent = set(ids)
-        alone = len(ids) <= self._walked
+        alone = len(ids) <= self._walked and self._kind.detail is not None
         if alone:
             # Walking cost more than reading this few one by one; once in a while it is tried again.
             self._walked = max(1, self._walked - 1)
         sure = alone or await self._together(ids)
         lost = [key for key in ids if key in silent and (sure or overdue(key))]
+        if self._kind.detail is None:
+            text = f"it is not among the {PAGES * self.width} newest."
+            missing = NotFoundError(text, http_status=404, endpoint=self._kind.label)
+            self._tell(dict.fromkeys(lost, missing))
+            return []
         await self.singly(lost[:REQUESTS])
         return lost[REQUESTS:]
 
     async def singly(self, ids: Sequence[str]) -> None:
-        """Read each id by a request of its own."""
+        """Read each id by a request of its own, or else the newest of its kind."""
 
         async def one(task_id: str) -> None:
             try:
-                task = await self._call(self._kind.detail, ById(id=task_id))
+                if self._kind.detail is not None:
+                    task = await self._call(self._kind.detail, ById(id=task_id))
+                    self._tell({task_id: task})
+                elif self._kind.records is not None:
+                    newest = await self._call(self._kind.records, PageQuery())
+                    self._tell({task.id: task for task in newest.items})
             except A2EError as error:
                 self._tell({task_id: error})
-            else:
-                self._tell({task_id: task})
 
         await self._spread(ids, one)
 
@@ -102,7 +110,10 @@ class Reader(Generic[TaskT]):
             way = self._ways[0]
             try:
                 await way.read(ids)
-            except _NotOfferedError:
+            except _NotOfferedError as error:
+                if self._kind.detail is None and len(self._ways) == 1 and isinstance(error.__cause__, A2EError):
+                    self._tell(dict.fromkeys(ids, error.__cause__))  # there is no other way
+                    return False
                 del self._ways[0]
             else:
                 return way.sure
@@ -130,12 +141,13 @@ class Reader(Generic[TaskT]):
         self._tell_of(ids, rows if isinstance(rows, A2EError) else [task for task in rows if not task.state.final])
 
     async def _by_pages(self, _ids: Sequence[str]) -> None:
-        seen: set[str] = set()
+        listing, seen = self._kind.records, set[str]()
+        ask: Any = PageQuery if listing is None else listing.request
         self._walked = 0
         while self._walked < PAGES:
             self._walked += 1
-            query = PageQuery(page=self._walked)
-            answer: Page[TaskT] | A2EError = await self._try(self._kind.records, query)
+            query = ask(page=self._walked)
+            answer: Page[TaskT] | A2EError = await self._try(listing, query)
             if isinstance(answer, A2EError):
                 self._tell(dict.fromkeys(self.silent, answer))
                 return

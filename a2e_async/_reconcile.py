@@ -25,6 +25,8 @@ MARGIN = 10.0
 """Seconds by which a task must be older than a submission to be surely listed after it."""
 KEPT = 86_400.0
 """Seconds after which a record may have left the lists, so that its absence proves nothing."""
+SKEW = 3600.0
+"""Seconds by which the service's clock may be behind this one."""
 _UNREAD = "unread"
 GIVE_UP = 600.0
 """Seconds for which the lists may be unreadable."""
@@ -60,6 +62,35 @@ class _Doubt(Generic[TaskT]):
             self.future.set_exception(result)
         else:
             self.future.set_result(result)
+
+
+class _Seen(Generic[TaskT]):
+    """What a walk has shown, newest first."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, TaskT]] = {}
+        self._newer: set[str] = set()
+        self._nameless = -inf
+
+    def take(self, tasks: Iterable[TaskT]) -> None:
+        for task in tasks:
+            for tag in _TAG.findall(task.name):
+                self._found.setdefault(tag, {})[task.id] = task
+            if self._nameless == -inf:
+                self._newer.add(task.id)
+            if not task.name:
+                self._nameless = max(self._nameless, born(task) or inf)
+
+    def hides(self, doubt: _Doubt[TaskT], since: float) -> bool:
+        """Tell whether a record without a name stands where the task of a doubt would, made after ``since``."""
+        return self._nameless > since and doubt.anchor not in self._newer
+
+    def by_tag(self) -> dict[str, list[TaskT]]:
+        """Return the tasks by their tags, oldest first, let go of all that came with them."""
+        for tasks in self._found.values():
+            for task in tasks.values():
+                task.detach()
+        return {tag: _oldest_first(tasks.values()) for tag, tasks in self._found.items()}
 
 
 class Reconciler(Generic[TaskT]):
@@ -178,7 +209,7 @@ class Reconciler(Generic[TaskT]):
         asked = dict(self._doubts)
         due = {tag: doubt for tag, doubt in asked.items() if doubt.due <= began}
         try:
-            found, covers = await self._walk(listing, due.values())
+            seen, covers = await self._walk(listing, due.values())
         except (A2EError, UnprovableError) as error:
             if isinstance(error, A2EError) and not passing(error):
                 raise
@@ -187,13 +218,16 @@ class Reconciler(Generic[TaskT]):
             self._despair(due.values(), began, error)
         else:
             self._failing = None
+            found = seen.by_tag()
+            wall = self._now() - asyncio.get_running_loop().time()
             due |= {tag: doubt for tag, doubt in asked.items() if tag in found or covers(doubt)}
             for tag, doubt in due.items():
-                self._judge(doubt, began, found.get(tag))
+                hidden = seen.hides(doubt, wall + doubt.intended - SKEW)
+                self._judge(doubt, began, found.get(tag), hidden=hidden)
         for doubt in due.values():
             doubt.due = self._next(doubt)
 
-    def _judge(self, doubt: _Doubt[TaskT], began: float, found: list[TaskT] | None) -> None:
+    def _judge(self, doubt: _Doubt[TaskT], began: float, found: list[TaskT] | None, *, hidden: bool) -> None:
         if found:
             doubt.resolve(found)
         elif self._renamed:
@@ -203,7 +237,8 @@ class Reconciler(Generic[TaskT]):
             if began - doubt.intended > KEPT:
                 doubt.resolve(UnprovableError("it was sent so long ago that the service may have dropped its record"))
             elif doubt.clean >= _CLEAN:
-                doubt.resolve([])
+                # It is not known of every family that its records tell the name.
+                doubt.resolve(UnprovableError("a record without a name may be its task") if hidden else [])
 
     def _despair(self, doubts: Collection[_Doubt[TaskT]], began: float, error: Exception) -> None:
         for doubt in doubts:
@@ -220,9 +255,9 @@ class Reconciler(Generic[TaskT]):
 
     async def _walk(
         self, listing: Listing[..., TaskT], doubts: Collection[_Doubt[TaskT]]
-    ) -> tuple[dict[str, list[TaskT]], Callable[[_Doubt[TaskT]], bool]]:
-        """Return the tasks by their tags, and what tells whether the walk went far enough for a doubt."""
-        found: dict[str, dict[str, TaskT]] = {}
+    ) -> tuple[_Seen[TaskT], Callable[[_Doubt[TaskT]], bool]]:
+        """Return what was seen, and what tells whether the walk went far enough for a doubt."""
+        found = _Seen[TaskT]()
         seen: set[str] = set()
         told: list[int] = []
         ahead = {doubt.anchor for doubt in doubts}
@@ -233,9 +268,7 @@ class Reconciler(Generic[TaskT]):
             # One page more than it takes, as records of the same moment may stand in any order.
             last = not ahead
             page = await self._caller.call(listing, query)
-            for task in page.items:
-                for tag in _TAG.findall(task.name):
-                    found.setdefault(tag, {})[task.id] = task
+            found.take(page.items)
             ids = {task.id for task in page.items}
             ahead -= ids
             if last or (ahead == {None} and ids and all((born(task) or inf) < horizon for task in page.items)):
@@ -249,14 +282,11 @@ class Reconciler(Generic[TaskT]):
                 break
             seen |= ids
             query = msgspec.structs.replace(query, page=query.page + 1)
-        for tasks in found.values():
-            for task in tasks.values():
-                task.detach()
 
         def covers(doubt: _Doubt[TaskT]) -> bool:
             return not last or doubt.anchor in seen or (doubt.anchor is None and doubt.intended >= oldest)
 
-        return {tag: _oldest_first(tasks.values()) for tag, tasks in found.items()}, covers
+        return found, covers
 
 
 def _oldest_first(tasks: Iterable[TaskT]) -> list[TaskT]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from os import PathLike
 from pathlib import PurePath
-from typing import Annotated, Any, cast, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, cast, dataclass_transform, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,6 +25,8 @@ Footage = Annotated[str | PathLike[str], msgspec.Meta(extra={"media": ("video", 
 """A public URL of a video or a recording, or a local file as a Path, which is uploaded first."""
 Link = Annotated[str, msgspec.Meta(extra={"media": ()})]
 """A public http(s) URL."""
+AS_TEXT = msgspec.Meta(extra={"text": True})
+"""Marks a number that the service takes as text only."""
 
 
 _SECRETS = frozenset({"token", "password", "webhook_token"})
@@ -80,6 +82,13 @@ class ById(Request):
         return None if any(map(str.isalnum, str(self.id))) else ("_id", "holds no letter and no digit.")
 
 
+class Rename(ById):
+    """A new name for a record."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    """The new name."""
+
+
 class ByIds(Request):
     """Many records in one request."""
 
@@ -111,7 +120,16 @@ def _placeholder(value: object) -> str:
     raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
 
 
-encode = Encoder(enc_hook=_placeholder).encode
+_plainly = Encoder(enc_hook=_placeholder).encode
+
+
+def encode(value: object) -> bytes:
+    """Return the bytes to send: numbers that the service takes as text only are written as such."""
+    texts = blueprint(type(value)).texts if isinstance(value, Request) else ()
+    if not texts:
+        return _plainly(value)
+    members: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_placeholder)
+    return _plainly(members | {name: str(members[name]) for name in texts if name in members})
 
 
 class Blueprint(msgspec.Struct, frozen=True):
@@ -121,8 +139,12 @@ class Blueprint(msgspec.Struct, frozen=True):
     """Attribute -> accepted media; a plain link accepts none."""
     names: dict[str, str]
     """Attribute -> wire name."""
+    parts: dict[str, type[Request]]
+    """Attribute -> what it holds one or many of, where that is a request's part with names of its own."""
+    texts: tuple[str, ...]
+    """Wire names of the numbers that go as text."""
     check: Callable[[bytes], object]
-    """Decoder that raises where the encoded request breaks its own declaration."""
+    """Decoder that raises where the request, plainly encoded, breaks its own declaration."""
 
 
 _blueprints: dict[type[Request], Blueprint] = {}
@@ -140,32 +162,45 @@ def _draw(cls: type[Request]) -> Blueprint:
     hints = get_type_hints(cls, include_extras=True)
     fields = msgspec.structs.fields(cls)
     media: dict[str, tuple[str, ...]] = {}
+    texts: list[str] = []
     plain: list[tuple[str, Any, Any]] = []
     for info in fields:
-        hint, marks = hints[info.name], _marks(hints[info.name])
+        hint, extras = hints[info.name], _extras(hints[info.name])
+        marks = [extra["media"] for extra in extras if "media" in extra]
         if marks:
             media[info.name], hint = marks[0], _without_paths(hint)
+        if any("text" in extra for extra in extras):
+            texts.append(info.encode_name)
         if info.required:
             plain.append((info.name, hint, field(name=info.encode_name)))
         else:
             plain.append((info.name, hint | None, field(name=info.encode_name, default=None)))
     # Paths have no place in a decoder; a twin with plain types checks the very bytes that would be sent.
     twin = msgspec.defstruct(cls.__name__, plain, kw_only=True)
-    return Blueprint(media, {info.name: info.encode_name for info in fields}, Decoder(twin).decode)
+    names = {info.name: info.encode_name for info in fields}
+    parts = {name: part for name in names if (part := part_in(hints[name]))}
+    return Blueprint(media, names, parts, tuple(texts), Decoder(twin).decode)
+
+
+def part_in(hint: Any) -> type[Request] | None:
+    """Return the class of a part that an annotation speaks of, by itself or in a list."""
+    if isinstance(hint, type) and issubclass(hint, Request):
+        return hint
+    return next(filter(None, map(part_in, get_args(hint))), None)
 
 
 def _without_paths(hint: Any) -> Any:
-    if get_origin(getattr(hint, "__origin__", None)) is list:
-        return Annotated[list[str], *hint.__metadata__]
-    return list[str] if get_origin(hint) is list else str
+    for part in (hint, *get_args(hint)):
+        if get_origin(getattr(part, "__origin__", None)) is list:
+            return Annotated[list[str], *part.__metadata__]
+        if get_origin(part) is list:
+            return list[str]
+    return str
 
 
-def _marks(hint: Any) -> list[tuple[str, ...]]:
-    parts = [hint, *get_args(hint)]
-    parts += [inner for part in parts for inner in get_args(part)]
-    metas = [meta for part in parts for meta in getattr(part, "__metadata__", ())]
-    extras = [meta.extra for meta in metas if isinstance(meta, msgspec.Meta) and meta.extra]
-    return [extra["media"] for extra in extras if "media" in extra]
+def _extras(hint: Any) -> list[dict[str, Any]]:
+    found = [meta.extra for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, msgspec.Meta) and meta.extra]
+    return found + [extra for part in get_args(hint) for extra in _extras(part)]
 
 
 def media_of(request: Request, name: str) -> list[str | PathLike[str]]:
@@ -195,16 +230,35 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
                 reason = url_problem(value, local=bool(accepted))
             if reason:
                 raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
+    for name, part in plan.parts.items():
+        odd = [one for one in cast("list[object]", media_of(request, name)) if not isinstance(one, part)]
+        if odd:
+            reason = f"is no {part.__name__}, but {type(odd[0]).__name__}."
+            raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
     try:
-        plan.check(encode(request))
+        plan.check(_plainly(request))
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
-        raise RequestError(text, field=where.strip("`."), endpoint=endpoint) from None
+        where = where.strip("`.")
+        hints = get_type_hints(type(request), include_extras=True)
+        hint = next((hints[name] for name, wire in plan.names.items() if wire == where), None)
+        raise RequestError(text + choice(hint), field=where, endpoint=endpoint) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(str(error), endpoint=endpoint) from None
     if problem := request.problem():
         raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
     return files
+
+
+def choice(hint: Any) -> str:
+    """Say which words or numbers an annotation allows, where they are few."""
+    words = _literals(hint)
+    return f": it takes {', '.join(map(str, words))}." if words else ""
+
+
+def _literals(hint: Any) -> list[Any]:
+    parts = get_args(hint)
+    return list(parts) if get_origin(hint) is Literal else [word for part in parts for word in _literals(part)]
 
 
 def url_problem(url: str, *, local: bool) -> str:

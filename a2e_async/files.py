@@ -184,6 +184,37 @@ class Files:
         """
         url = result_url(source)
         target = await anyio.to_thread.run_sync(_target, Path(to), source, url)
+        return await self._fetch(source, 0, url, target, max_bytes, on_progress)
+
+    async def save_all(
+        self,
+        task: Task,
+        to: str | os.PathLike[str],
+        *,
+        max_bytes: int = LARGEST,
+        on_progress: Progress | None = None,
+    ) -> list[Path]:
+        """Download all results of a finished task, as `save` does one, and return where they lie.
+
+        The second and further ones get ``-2``, ``-3`` and so on before the suffix. The first appears last: where it
+        is, all are. ``max_bytes`` is for each; ``on_progress`` begins anew with each.
+        """
+        urls = [result_url(task, place) for place in range(len(task.result_urls) or 1)]
+        first = await anyio.to_thread.run_sync(_target, Path(to), task, urls[0])
+        targets = [first, *(first.with_stem(f"{first.stem}-{number}") for number in range(2, len(urls) + 1))]
+        for place in reversed(range(len(urls))):
+            await self._fetch(task, place, urls[place], targets[place], max_bytes, on_progress)
+        return targets
+
+    async def _fetch(  # noqa: PLR0913, PLR0917 - what is downloaded, whereto, and how
+        self,
+        source: Task | str,
+        place: int,
+        url: str,
+        target: Path,
+        max_bytes: int,
+        on_progress: Progress | None,
+    ) -> Path:
         await anyio.to_thread.run_sync(_make, target.parent)
         part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
         pool = self._transport.pool()
@@ -194,19 +225,19 @@ class Files:
             async with pool.transfers:
                 with telling as progress:
                     download = Download(self._transport, pool, courier, part, max_bytes=max_bytes, progress=progress)
-                    await download.run(url, self._renewal(source))
+                    await download.run(url, self._renewal(source, place))
             await surely(anyio.Path(part).replace(target))
         finally:
             await surely(anyio.Path(part).unlink(missing_ok=True))
         return target
 
-    def _renewal(self, source: Task | str) -> Callable[[], Awaitable[str]] | None:
-        if isinstance(source, str):
+    def _renewal(self, source: Task | str, place: int) -> Callable[[], Awaitable[str]] | None:
+        if isinstance(source, str) or (detail := kind_of(source).detail) is None:
             return None
 
         async def renew() -> str:
-            task = await self._caller.call(kind_of(source).detail, ById(id=source.id))
-            return result_url(task)
+            task = await self._caller.call(detail, ById(id=source.id))
+            return result_url(task, place)
 
         return renew
 
@@ -241,9 +272,9 @@ async def _refusal(response: "aiohttp.ClientResponse", name: str) -> A2EError | 
     return APIError(f"the storage refused {name}: {text}", http_status=response.status, endpoint=LABEL)
 
 
-def result_url(source: Task | str) -> str:
+def result_url(source: Task | str, place: int = 0) -> str:
     """Return the URL to download from; raise RequestError for a task without a result."""
-    url = source if isinstance(source, str) else source.result_url or ""
+    url = source if isinstance(source, str) else next(iter(source.result_urls[place:]), "")
     if not url and not isinstance(source, str):
         raise RequestError(f"task {source.id} is {source.state} and has no result yet: watch it to the end first.")
     if problem := url_problem(url, local=False):

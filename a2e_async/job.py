@@ -157,6 +157,18 @@ class Job:
         async with in_time(self._end, late):
             return await self._files.save(source, to, max_bytes=max_bytes, on_progress=on_progress)
 
+    async def save_all(
+        self,
+        task: Task,
+        to: str | PathLike[str],
+        *,
+        max_bytes: int = LARGEST,
+        on_progress: Progress | None = None,
+    ) -> list[Path]:
+        """Download all results of a finished task, as `Files.save_all` does."""
+        async with in_time(self._end, partial(unsaved, task, self._deadline or inf)):
+            return await self._files.save_all(task, to, max_bytes=max_bytes, on_progress=on_progress)
+
     async def upload(self, path: str | PathLike[str], *, on_progress: Progress | None = None) -> str:
         """Upload a file and return its public URL, as `Files.upload` does."""
         async with in_time(self._end, partial(overdue, f"uploading {Path(path).name}", UPLOAD)):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
+from functools import cached_property
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     import aiohttp
 
     from a2e_async.batch import Batch
+    from a2e_async.groups.images import Images
+    from a2e_async.groups.videos import Videos
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,6 +107,20 @@ class A2ESession:
         """Avatars that listen and speak."""
         self.account = Account(self)
         """Coins, languages, storage."""
+
+    @cached_property
+    def images(self) -> "Images":
+        """Pictures, by the newer model families."""
+        from a2e_async.groups.images import Images  # noqa: PLC0415 - many classes, which few scripts need
+
+        return Images(self)
+
+    @cached_property
+    def videos(self) -> "Videos":
+        """Videos, by the newer model families."""
+        from a2e_async.groups.videos import Videos  # noqa: PLC0415 - many classes, which few scripts need
+
+        return Videos(self)
 
     def __repr__(self) -> str:
         config = vars(self).get("config")  # there is none yet where it was refused, and a traceback may want this
@@ -272,10 +289,11 @@ class A2ESession:
         submissions a second. ``deadline``: seconds for each job, from its upload to its saved result; what holds it
         back, such as ``rate`` or an outage, does not count. ``limits`` bound its task's phases. ``max_coins``: what
         the whole batch, earlier runs included, may spend. ``max_failed``: share of jobs, 0 to 1, whose failure stops
-        submission. ``out``: where results are saved, with ``{key}`` or ``{id}`` in it. ``retry``: `TaskState.FAILED`
-        and `TaskState.UNCERTAIN` ends in the journal to be paid for anew; what moderation refused never is. ``rekey``:
-        the journal is of this account, although its key has changed. ``on_cancel="remove"``: when `Batch.run` is
-        cancelled or left early, what is still queued is taken back, within five seconds.
+        submission. ``out``: where results are saved, with ``{key}`` or ``{id}`` in it; further ones of a task as
+        `Files.save_all` names them. ``retry``: `TaskState.FAILED` and `TaskState.UNCERTAIN` ends in the journal to be
+        paid for anew; what moderation refused never is. ``rekey``: the journal is of this account, although its key
+        has changed. ``on_cancel="remove"``: when `Batch.run` is cancelled or left early, what is still queued is taken
+        back, within five seconds.
         """
         from a2e_async.batch import Batch  # noqa: PLC0415 - brings SQLite, which few scripts need
 

@@ -1,8 +1,10 @@
 """What a task is: its states, the one table of status words, its record, and the data that make up a kind."""
 
 import logging
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib import import_module
 from math import inf
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
@@ -139,6 +141,11 @@ class Task(Record):
         return state_of(self.status)
 
     @property
+    def result_urls(self) -> list[str]:
+        """Where all results lie, of which a few families make several; empty until done."""
+        return [self.result_url] if self.result_url else []
+
+    @property
     def error(self) -> str:
         """Why the task failed, in the service's words, whichever its spelling; '' where it did not say."""
         return self.failed_message or self.failure_message or ""
@@ -161,7 +168,7 @@ class TaskKind(Generic[P, TaskT]):
         name: str,
         *,
         start: Endpoint[P, TaskT],
-        detail: Endpoint[..., TaskT],
+        detail: Endpoint[..., TaskT] | None,
         details: Endpoint[..., list[TaskT]] | None = None,
         running: Endpoint[..., list[TaskT]] | None = None,
         records: Listing[..., TaskT] | None = None,
@@ -174,7 +181,7 @@ class TaskKind(Generic[P, TaskT]):
         self.start = start
         """Starts a task, for coins."""
         self.detail = detail
-        """Reads one task."""
+        """Reads one task; None where the pages of `records` alone tell of it."""
         self.details = details
         """Reads up to 200 ids in one request."""
         self.running = running
@@ -187,18 +194,42 @@ class TaskKind(Generic[P, TaskT]):
         """Field of the start that comes back as the record's name: a batch puts its mark there."""
         self.patience = patience
         """Seconds until a wait gives up by itself: a little over the service's own two hours."""
-        KINDS[name] = self
+        KINDS.known[name] = self
         _BY_RECORD[start.answer.record] = self
 
     def __repr__(self) -> str:
         return f"<TaskKind {self.name}>"
+
+    @property
+    def label(self) -> str:
+        """What a task of this kind is read by, as errors name it."""
+        return (self.detail or self.records or self.start).label
 
     def read(self, record: bytes) -> TaskT:
         """Return the task that `Task.to_json` wrote."""
         return self.start.answer.read(self.start.label, 200, {}, b'{"code":0,"data":' + record + b"}")
 
 
-KINDS: dict[str, TaskKind[..., Any]] = {}
+class _Kinds(Mapping[str, TaskKind[..., Any]]):
+    # The newer families are many, and loaded when one of them is asked for; groups are made of kinds, so by name.
+    def __init__(self) -> None:
+        self.known: dict[str, TaskKind[..., Any]] = {}
+
+    def __getitem__(self, name: str) -> TaskKind[..., Any]:
+        return (self.known if name in self.known else self._all())[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, TaskKind[..., Any]]:
+        import_module("a2e_async.groups").all_groups()
+        return self.known
+
+
+KINDS = _Kinds()
 """Every kind by its name."""
 _BY_RECORD: dict[type[Task], TaskKind[..., Any]] = {}
 

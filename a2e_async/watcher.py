@@ -235,7 +235,7 @@ def timed_out(
         f"watch it again with a2e.watch({kind.name.upper()}, {task_id!r}).",
         task_id=task_id,
         task=task,
-        endpoint=kind.detail.label,
+        endpoint=kind.label,
         limit=limit,
     )
 
@@ -248,7 +248,7 @@ def unsaved(task: Task, limit: float) -> TaskTimeoutError:
         f"the service: save it with a2e.files.save(task, path).",
         task_id=task.id,
         task=task,
-        endpoint=kind.detail.label,
+        endpoint=kind.label,
         limit=limit,
     )
 
@@ -261,7 +261,7 @@ def age_of(task_id: str) -> float:
 
 def failure(kind: TaskKind[..., TaskT], task: TaskT) -> A2EError:
     """Say as an error why the task failed."""
-    endpoint, why = kind.detail.label, task.error or "the service gave no reason"
+    endpoint, why = kind.label, task.error or "the service gave no reason"
     if task.code in MODERATION_CODES:
         return ModerationError(why, http_status=200, code=task.code, endpoint=endpoint, task_id=task.id)
     text = f"{kind.name} {task.id} failed: {why}." + (f" (code {task.code})" if task.code else "")

@@ -19,7 +19,7 @@ WORK = ROOT / ".cache" / "docs"
 def main() -> int:
     """Build, and return what the process is to exit with."""
     sys.path.insert(0, str(ROOT))
-    from docs import links, llms, reference  # noqa: PLC0415 - found only now, when this is run as a script
+    from docs import families, links, llms, reference  # noqa: PLC0415 - found only now, when this is run as a script
 
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "pages", WORK / "pages", ignore=shutil.ignore_patterns(".*"))
@@ -30,6 +30,7 @@ def main() -> int:
         contributing = contributing.replace(there, here)
     (WORK / "pages" / "contributing.md").write_text(contributing, encoding="utf-8")
     shutil.copy(ROOT / "docs" / "mkdocs.yml", WORK)
+    families.fill(WORK / "pages" / "models.md")
     pages = reference.write(WORK / "pages" / "reference")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", str(WORK / "mkdocs.yml")]
     done = subprocess.run(  # noqa: S603 - a command of our own

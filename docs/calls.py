@@ -8,6 +8,7 @@ import a2e_async
 from a2e_async._endpoint import Endpoint
 from a2e_async.groups import endpoints
 from a2e_async.tasks import KINDS, Task
+from docs import families
 from docs.describe import shape_of
 
 WIDTH = 84
@@ -178,6 +179,7 @@ EXAMPLES = {
         'face = await a2e.files.upload("face.jpg")\nclip = await a2e.files.upload("clip.mp4")',
     ),
     "account.history": Example({"spendings": "True"}),
+    **{key: Example(values, before) for key, values, before in families.examples()},
 }
 
 CONVENIENCES = {
@@ -212,6 +214,9 @@ _FROM = {
     "suppress": "contextlib",
     "StartVoice": "a2e_async.groups.voices",
     "StartAvatar": "a2e_async.groups.avatars",
+    "ProductRect": "a2e_async.groups.images.people",
+    "Wan30Input": "a2e_async.groups.videos.wan",
+    "Wan30Parameters": "a2e_async.groups.videos.wan",
 } | dict.fromkeys(a2e_async.__all__, "a2e_async")
 
 
@@ -254,7 +259,7 @@ def _use(endpoint: Endpoint[..., Any], call: str) -> str:
     shape, record = shape_of(endpoint), endpoint.answer.record
     if shape == "nothing":
         return f"await {call}"
-    if record is None:
+    if record is None or shape == "plain":
         return f"print(await {call})"
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", record.__name__).lower()
     is_task = issubclass(record, Task)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from functools import cached_property
 from types import FunctionType, NoneType
 from typing import Any, cast, get_args, get_type_hints
 
@@ -58,12 +59,18 @@ def _fields(cls: type) -> list[tuple[str, str, str]]:
 
 
 def _properties(cls: type) -> list[tuple[str, str, str]]:
-    found = {name: item for base in cls.__mro__ for name, item in vars(base).items() if isinstance(item, property)}
+    kinds = property | cached_property
+    found = {name: item for base in cls.__mro__ for name, item in vars(base).items() if isinstance(item, kinds)}
     return [
-        (f"`{name}`", _may_be_none(get_type_hints(item.fget).get("return")), prose(inspect.getdoc(item) or ""))
+        (f"`{name}`", _answered(item), prose(inspect.getdoc(item) or ""))
         for name, item in found.items()
         if not name.startswith("_")
     ]
+
+
+def _answered(item: property | cached_property[Any]) -> str:
+    # What is loaded at first use only has no type before.
+    return _may_be_none(get_type_hints(item.fget).get("return")) if isinstance(item, property) else ""
 
 
 def wired(name: str, wire: str) -> str:

@@ -17,6 +17,8 @@ import msgspec
 
 import a2e_async
 from a2e_async._endpoint import Endpoint
+from a2e_async.groups._family import Family
+from a2e_async.sandbox import contract
 from a2e_async.sandbox.contract import Row
 from a2e_async.tasks import TaskState, state_of
 from docs.markup import link
@@ -38,13 +40,12 @@ class MissingError(Exception):
     """Something public lacks the words or the example that its page needs."""
 
 
-class Life(msgspec.Struct, frozen=True):
-    """The status words of a task, and where its result is."""
+class Life(contract.Life, frozen=True):
+    """The status words of a task, too."""
 
-    running: tuple[str, ...]
-    succeeded: tuple[str, ...]
-    failed: tuple[str, ...]
-    result_field: str
+    running: tuple[str, ...] = ()
+    succeeded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     def states(self) -> dict[TaskState, list[str]]:
         """Return the words by the state that they mean."""
@@ -56,9 +57,8 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Evidence(Row, frozen=True):
-    """A row of the contract with what it rests on."""
+    """A row of the contract, read for people."""
 
-    evidence: str = ""
     task: Life | None = None
 
     def marks(self) -> str:
@@ -148,8 +148,8 @@ def described(node: ast.ClassDef | ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def own_doc(cls: type, name: str) -> str:
-    """Return the docstring of an attribute; MissingError where there is none."""
-    text = attribute_docs(cls).get(name)
+    """Return the docstring of an attribute, or that which all families share; MissingError where there is none."""
+    text = attribute_docs(cls).get(name) or attribute_docs(Family).get(name)
     if not text:
         raise MissingError(f"{cls.__module__}.{cls.__name__}.{name} has no docstring")
     return text
@@ -223,6 +223,8 @@ def _limits(meta: msgspec.Meta, hint: Any) -> str:
             return "not empty"
     if meta.pattern:
         return "not empty"
+    if least is not None and least == most:
+        return f"{least}{unit}"
     if least is not None and most is not None:
         return f"{least} to {most}{unit}"
     if least is not None:

@@ -13,7 +13,7 @@ from a2e_async import batch, config, errors, job, outcomes, sandbox, session, wa
 from a2e_async._answer import Record
 from a2e_async._endpoint import Endpoint, Group, subgroup
 from a2e_async.files import Files
-from a2e_async.groups import GROUPS, endpoints
+from a2e_async.groups import all_groups, endpoints
 from a2e_async.tasks import KINDS, Task, TaskKind, TaskState
 from a2e_async.webhooks import Webhooks
 from docs import commands
@@ -74,7 +74,7 @@ def write(folder: Path) -> list[Path]:
     """Write all pages into a folder and return them; MissingError for what has no docstring or example."""
     folder.mkdir(parents=True, exist_ok=True)
     pages = {"session": session_page(), "sandbox": sandbox_page(), "commands": commands.page()}
-    pages |= {group.noun: group_page(group) for group in GROUPS}
+    pages |= {group.noun: group_page(group) for group in all_groups()}
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
     index = folder / "index.md"
@@ -84,7 +84,7 @@ def write(folder: Path) -> list[Path]:
 
 def index_page() -> str:
     """List every endpoint, and say how sure each is."""
-    found = [(group, endpoint) for group in GROUPS for endpoint in endpoints(group)]
+    found = [(group, endpoint) for group in all_groups() for endpoint in endpoints(group)]
     rows = [(link(key_of(e), f"{g.noun}.md"), f"`{e.label}`", evidence_of(e).confidence) for g, e in found]
     marks = [(f"**{mark}**", text) for mark, text in MARKS.items()]
     return f"""\
@@ -251,7 +251,12 @@ def _life(kind: TaskKind[..., Any]) -> str:
     task = evidence_of(kind.start).task
     if task is None:
         raise MissingError(f"the contract knows no states of {kind.name}")
-    ways = {"details": "up to 200 ids in a request", "running": "a list of what runs", "records": "pages of records"}
+    ways = {
+        "details": "up to 200 ids in a request",
+        "running": "a list of what runs",
+        "records": "pages of records",
+        "detail": "one by one",
+    }
     found = [f"`{getattr(kind, name).name}` ({text})" for name, text in ways.items() if getattr(kind, name)]
     states = [(f"`{state.name}`", ", ".join(f"`{w}`" for w in words)) for state, words in task.states().items()]
     return f"""\
@@ -260,7 +265,7 @@ parameters above; watch one: `a2e.watch({constant}, task_id)`; many: `a2e.batch(
 
 {table(("state", "status words of the service"), states)}
 
-Rounds of watching read it by {_listed([*found, f"`{kind.detail.name}` (one by one)"])}. A wait without a deadline ends
+Rounds of watching read it by {_listed(found)}. A wait without a deadline ends
 after {kind.patience:g} s. A `FAILED` task raises `TaskFailedError`, or `ModerationError` where moderation stopped it.
 The result is, by its name on the wire, {task.result_field}."""
 

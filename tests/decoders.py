@@ -144,7 +144,10 @@ def _of_answers(answers: list[Recorded]) -> Iterator[Decoder]:
 
 def _records_in(body: bytes) -> list[Any]:
     data = msgspec.json.decode(body)["data"]
-    rows = data.get("rows", data.get("data", [data])) if isinstance(data, dict) else data
+    lists = (
+        (data[name] for name in ("rows", "data", "list") if name in data) if isinstance(data, dict) else iter([data])
+    )
+    rows = next(lists, [data])
     return [rows] if isinstance(rows, dict) else rows
 
 

@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 
 from a2e_async._endpoint import Endpoint
+from a2e_async.cli._least import least
 from a2e_async.groups import endpoints
 from a2e_async.groups.avatar_videos import AvatarVideos
 from a2e_async.groups.streaming import Streaming
@@ -19,7 +20,7 @@ _FIRST = {"start", "add"}
 _LAST = ("remove", "leave")
 _TEXTS = {
     "name": "clip", "title": "clip", "gender": "female", "source_lang": "en", "target_lang": "fr",
-    "prompt": "a smile", "negative_prompt": "", "text": "Hello", "msg": "Hello there.", "account": "me",
+    "prompt": "a smile", "text": "Hello", "msg": "Hello there.", "account": "me",
     "password": "secret", "alias": "mine", "key": "a.jpg", "username": "me", "watermark_type": "text",
     "endpoint": "/api/v1/userFaceSwapTask/add",
 }  # fmt: skip
@@ -72,6 +73,7 @@ class _Recorder:
         more = {"requestBody": body, "diamonds": 1, "number_of_images": 2, "anchor_type": 0, "isAutoToPublicPool": True}
         self._given: dict[str, Any] = _TEXTS | pictures | videos | more
         self._ids: defaultdict[str, str] = defaultdict(lambda: "f" * 24)
+        self._media = {"picture": face, "video": video}
 
     async def prepare(self) -> None:
         """Learn what other requests need."""
@@ -79,6 +81,7 @@ class _Recorder:
         self._given["tts_id"] = family["children"][0]["value"]
         speech = await self.ask(Voices.speak)
         self._given |= {"audioSrc": speech, "voice_urls": [speech]}
+        self._media["audio"] = speech
         self._given["anchor_id"] = (await self.ask(AvatarVideos.characters))[0]["_id"]
         self._given["avatar_id"] = (await self.ask(Streaming.avatars))[0]["_id"]
         self._given["channel"] = (await self.ask(Streaming.enter))["channel"]
@@ -91,9 +94,7 @@ class _Recorder:
             "ids": [mine, "e" * 24],
             **dict.fromkeys(("_id", "id", "video_id", "reference_id"), mine),
         }
-        wanted = {"tts_id"} if endpoint is Voices.speak else {"image_url"} if endpoint.name == "start" else set()
-        fields = [f for f in msgspec.structs.fields(endpoint.request) if f.required or f.encode_name in wanted]
-        values = {field.name: given[field.encode_name] for field in fields}
+        values = least(endpoint.request, self._media, given)
         if endpoint.name.startswith("watermark"):
             values["text"] = "mine"
         path, body = endpoint.target(endpoint.request(**values))

@@ -14,9 +14,8 @@ from a2e_async.groups.account import Account, AddUser
 from a2e_async.groups.face_swap import FaceSwapTasks
 from a2e_async.sandbox.contract import Row, rows
 
-NEWER = ("Newer: Storage", "Newer: Additions", "Newer: Avatars")
-
 _BODY = "its body was never documented"
+_MODERATION = "acknowledges what moderation objects to, and goes on: moderation is final here"
 _WEB = "for the vendor's own web page only: tokens of programs skip captchas"
 LEFT_OUT = {
     "POST /api/v1/r2/get_upload_presigned_url": "the newer route replaces it and always answers a public URL",
@@ -34,6 +33,11 @@ LEFT_OUT = {
     "GET /api/v1/userVideoTwin/uploadStatus": "belongs to upload; its answer was never documented",
     "POST /api/v1/userVideoTwin/eyeContact": "its answer was never documented",
     "POST /api/v1/userVideoTwin/training": "an older form of startTraining; " + _BODY,
+    "POST /api/v1/userNanoBanana/start: force_generate": _MODERATION,
+    "POST /api/v1/userGptImage/start: force_generate": _MODERATION,
+    "POST /api/v1/userWan26Image/start: force_generate": _MODERATION,
+    "POST /api/v1/userWan27Image/start: force_generate": _MODERATION,
+    "POST /api/v1/userFlux2/start: force_generate": _MODERATION,
 }
 """What the contract has and we do not declare, a row or one of its parameters, with the reason."""
 
@@ -43,10 +47,14 @@ GUESSED = {
 }
 """Parameters that the contract's notes guess and its tables leave out."""
 
-TWICE = {"POST /api/v1/userImage2Video/start", "GET /api/v1/userVideoTwin/{_id}"}
+TWICE = {
+    "POST /api/v1/userImage2Video/start",
+    "POST /api/v1/userText2Image/start",
+    "GET /api/v1/userVideoTwin/{_id}",
+}
 """Rows that answer in two shapes and are therefore declared once for each."""
 
-SCOPE = [row for row in rows() if row.served_path and (row.in_seed or row.group.startswith(NEWER))]
+SCOPE = [row for row in rows() if row.served_path]
 NAMES = {f"{row.method} {row.served_path}": row.name for row in rows()}
 DECLARED = list(endpoints())
 

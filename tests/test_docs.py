@@ -15,12 +15,12 @@ import a2e_async
 from a2e_async import sandbox
 from a2e_async._answer import nothing
 from a2e_async._endpoint import get
-from a2e_async._wire import Nothing
-from a2e_async.groups import GROUPS, endpoints
+from a2e_async._wire import Nothing, blueprint
+from a2e_async.groups import all_groups, endpoints
 from a2e_async.groups.account import Account
 from a2e_async.sandbox import Sandbox
 from a2e_async.tasks import TaskKind
-from docs import reference
+from docs import families, reference
 from docs.calls import all_examples, key_of
 from docs.describe import MissingError, class_node, described
 from tests.snippets import ROOT, blocks_of, run, settle
@@ -138,7 +138,7 @@ def test_the_tutorial_reaches_a_resumable_batch_in_under_ten_commands() -> None:
 
 
 def test_every_endpoint_is_on_the_page_of_its_group_with_its_example(pages: dict[str, str]) -> None:
-    for group in GROUPS:
+    for group in all_groups():
         for endpoint in endpoints(group):
             page = pages[f"{group.noun}.md"]
             assert f"### {key_of(endpoint)} {{" in page
@@ -239,3 +239,23 @@ def test_an_endpoint_without_an_example_stops_the_generator(monkeypatch: pytest.
 
     with pytest.raises(MissingError, match=r"account\.coins has no example"):
         reference.group_page(Account)
+
+
+def test_every_newer_family_is_in_the_table_of_models() -> None:
+    table, people = families.whole().split("\n\nInputs in bold")
+
+    for model in families.models():
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| [`{model.group.noun}`]")]
+        assert model.family.title in row
+        assert all(f"`{name}`" in row for name, kinds in blueprint(model.start.request).media.items() if kinds)
+    for noun in ("images.head_swap", "videos.actor_swap", "videos.talking_photo", "videos.motion_transfer"):
+        assert f"[`{noun}`]" in people
+
+
+def test_the_table_of_models_has_its_place(tmp_path: Path) -> None:
+    page = tmp_path / "models.md"
+    page.write_text((PAGES / "models.md").read_text(encoding="utf-8"), encoding="utf-8")
+    families.fill(page)
+    assert families.whole() in page.read_text(encoding="utf-8")
+    with pytest.raises(MissingError, match=r"models\.md has no <!--"):
+        families.fill(page)

@@ -16,7 +16,7 @@ from a2e_async import A2ESession, RequestError
 from a2e_async._answer import Page, Record, nothing, one
 from a2e_async._endpoint import Caller, Endpoint, Group, Listing, get, listing, post, subgroup
 from a2e_async._wire import ById, Nothing, PageQuery, Request
-from a2e_async.groups import GROUPS, endpoints
+from a2e_async.groups import all_groups, endpoints
 from a2e_async.groups.account import Account, HistoryQuery
 from a2e_async.groups.face_swap import (
     AddSwap,
@@ -26,6 +26,7 @@ from a2e_async.groups.face_swap import (
     FaceSwapTasks,
     Swap,
 )
+from a2e_async.groups.images.text_to_image import TextToImage
 from a2e_async.groups.voices import Voices
 
 pytestmark = pytest.mark.anyio
@@ -181,7 +182,7 @@ def nouns(owner: object, kind: type[Group], path: str) -> Iterator[tuple[str, ty
 
 
 def test_every_group_lies_where_its_noun_says(a2e: A2ESession) -> None:
-    for group in GROUPS:
+    for group in all_groups():
         for path, kind in nouns(getattr(a2e, group.noun), group, group.noun):
             assert kind.noun == path
 
@@ -202,6 +203,9 @@ def test_an_endpoint_knows_whether_its_group_has_records_to_look_in() -> None:
     assert FaceSwapImages.add.listed
     assert not FaceSwapPreviews.add.listed
     assert not Account.exchange_diamonds.listed
+    assert FaceSwapTasks.add.lookout == "face_swap.tasks.records()"
+    assert "account.history()" in FaceSwapPreviews.add.lookout
+    assert TextToImage.quick_avatar.lookout == "avatars.records()"
 
 
 class Row(Record):

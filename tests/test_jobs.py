@@ -24,6 +24,7 @@ from a2e_async._wire import Request, blueprint
 from a2e_async.groups.avatar_videos import AvatarVideos, CaptionStyle, StartAvatarVideo
 from a2e_async.groups.face_swap import AddSwap, FaceSwapTasks
 from a2e_async.groups.image_to_video import ImageToVideo, StartImageToVideo
+from a2e_async.groups.videos.kling import KlingOmni, Shot, StartKlingOmni
 from a2e_async.groups.voices import StartVoice, Voices
 from a2e_async.jobs import AT_ONCE, Item, _in_thread, items
 
@@ -151,6 +152,22 @@ def test_jsonl(file, name):
         (1, "7", plain),
         (2, "é", msgspec.structs.replace(plain, caption_style=CaptionStyle(font_size=20, font_name="Arial"))),
     ]
+
+
+def test_parts_of_a_request_are_objects_in_a_list(file):
+    shots = [{"prompt": "a", "seconds": 2}, {"prompt": "b", "duration": "3"}]
+    path = file(json.dumps({"multi_shot": True, "shots": shots, "image_list": ["a.jpg"]}), "jobs.jsonl")
+
+    (item,) = read(path, KlingOmni.start)
+    assert item.request == StartKlingOmni(
+        multi_shot=True,
+        shots=[Shot(prompt="a", seconds=2), Shot(prompt="b", seconds=3)],
+        image_urls=[path.parent / "a.jpg"],
+    )
+    (wrong,) = read(file(json.dumps({"mode": "best"}), "jobs.jsonl"), KlingOmni.start)
+    assert "mode: Invalid enum value 'best': it takes std, pro." in str(wrong.request)
+    (wrong,) = read(file(json.dumps({"shots": [{"prompt": "a", "secs": 2}]}), "jobs.jsonl"), KlingOmni.start)
+    assert "shots: no field 'secs': did you mean 'seconds'? It takes prompt, seconds." in str(wrong.request)
 
 
 def test_local_files_lie_beside_the_list(file, tmp_path):

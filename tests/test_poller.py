@@ -29,6 +29,7 @@ from a2e_async._durations import durations_of
 from a2e_async._wire import ByIds, PageQuery
 from a2e_async.errors import A2EError
 from a2e_async.groups.face_swap import FaceSwapTasks
+from a2e_async.groups.videos import SEEDANCE
 from a2e_async.poller import hurry
 from tests.stepping import Service, stepped
 
@@ -660,3 +661,78 @@ def test_calls_on_another_loop_are_nobodys() -> None:
         return hurry(service, "a")
 
     assert stepped(main()) is False
+
+
+def watch_by_pages(service: Service, task_id: str, **how: float) -> TaskWatcher:
+    return TaskWatcher(service, SEEDANCE, task_id, **how)
+
+
+def test_a_kind_without_a_detail_is_followed_by_its_pages_alone() -> None:
+    service = Service()
+    ids = [made(0, n) for n in range(250)]
+
+    async def main() -> list[Any]:
+        service.add(*ids)
+        return await asyncio.gather(*(watch_by_pages(service, i)._result() for i in ids))
+
+    assert {task.state for task in stepped(main())} == {TaskState.DONE}
+    assert set(service.calls) == {"records"}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        NotFoundError("gone", http_status=404),
+        ServerError("busy", http_status=503),
+        ServerError("not offered", http_status=501),
+        DecodeError("HTML"),
+    ],
+)
+def test_where_there_is_no_other_way_pages_are_read_again_after_trouble(trouble: A2EError) -> None:
+    service = Service(lambda _: 60.0)
+    service.faults["records"] = lambda call: trouble if 2 <= call <= 5 else None
+
+    async def main() -> Any:
+        service.add(task_id := made(0, 1))
+        return await watch_by_pages(service, task_id)._result()
+
+    assert stepped(main()).state is TaskState.DONE
+
+
+def test_a_refused_page_ends_the_wait_where_there_is_no_other_way() -> None:
+    service = Service()
+    service.faults["records"] = lambda _: APIError("no", http_status=400)
+
+    async def main() -> None:
+        service.add(task_id := made(0, 1))
+        with pytest.raises(APIError, match="no"):
+            await watch_by_pages(service, task_id)._result()
+
+    stepped(main())
+    assert service.calls.total() == 1
+
+
+def test_news_from_outside_has_the_first_page_read_where_there_is_no_other_way() -> None:
+    service = Service(lambda _: 20.0)
+
+    async def main() -> float:
+        service.add(task_id := made(0, 1))
+        watcher = asyncio.create_task(watch_by_pages(service, task_id, every=60.0)._result())
+        await asyncio.sleep(21)
+        assert hurry(service, task_id)
+        await watcher
+        return service.now()
+
+    assert stepped(main()) < 1022
+    assert service.calls == {"records": 2}
+
+
+def test_a_task_on_no_page_is_missed_in_the_end() -> None:
+    service = Service()
+
+    async def main() -> None:
+        service.add(made(0, 1))
+        with pytest.raises(NotFoundError, match="not among the 2000 newest"):
+            await watch_by_pages(service, made(3600, 2))._result()
+
+    stepped(main())

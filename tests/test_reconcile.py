@@ -22,7 +22,7 @@ from a2e_async import (
     TransportError,
 )
 from a2e_async._answer import Page
-from a2e_async._reconcile import GIVE_UP, KEPT, MARGIN, Reconciler, UnprovableError, new_tag
+from a2e_async._reconcile import GIVE_UP, KEPT, MARGIN, SKEW, Reconciler, UnprovableError, new_tag
 from a2e_async._wire import PageQuery
 from a2e_async.groups.face_swap import FaceSwapTasks, Swap
 from a2e_async.journal import read_entries
@@ -624,6 +624,43 @@ async def test_a_service_that_changes_names_proves_no_absence(tmp_path: Path, mo
         assert "names" in str(ends[1].error)
         assert len(s.sent("POST", ADD)) == len(s.account.tasks) == 3
     assert phases(tmp_path / "j")["k1"] == "sending"
+
+
+@pytest.mark.anyio
+async def test_a_service_that_tells_no_names_proves_no_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = swaps._shape
+    monkeypatch.setattr(swaps, "_shape", lambda call, task: shape(call, task) | {"name": ""})
+    async with scene(**SWIFT) as s, s.a2e.batch(FACE_SWAP, journal=tmp_path / "j") as batch:
+        s.account.fault(Rule("reset_after", path=ADD))
+        [end] = [o async for o in batch.run([s.swap])]
+        assert end.state is TaskState.UNCERTAIN
+        assert "without a name" in str(end.error)
+        assert len(s.sent("POST", ADD)) == len(s.account.tasks) == 1
+
+
+@steps
+async def test_a_record_without_a_name_that_is_newer_leaves_the_doubt(
+    records: Records, search: Reconciler[Swap]
+) -> None:
+    records.add("clip")
+    await asyncio.sleep(2 * MARGIN)
+    anchor, began = await search.anchor(), clock()
+    assert await search.find(new_tag(), began, began, anchor) == []
+    records.add("")
+    with pytest.raises(UnprovableError, match="without a name"):
+        await search.find(new_tag(), began, began, anchor)
+
+
+@steps
+async def test_records_without_names_from_before_do_no_harm(records: Records, search: Reconciler[Swap]) -> None:
+    records.add("")
+    await asyncio.sleep(2 * MARGIN)
+    anchor, began = await search.anchor(), clock()
+    assert await search.find(new_tag(), began, began, anchor) == []
+    with pytest.raises(UnprovableError, match="without a name"):
+        await search.find(new_tag(), began, began)
+    await asyncio.sleep(2 * SKEW)
+    assert await search.find(new_tag(), clock(), clock()) == []
 
 
 @steps

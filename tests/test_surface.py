@@ -114,5 +114,15 @@ def test_a_session_loads_a_bounded_number_of_modules() -> None:
     assert len(loaded) <= 240
 
 
+def test_the_newer_families_are_loaded_when_one_is_asked_for() -> None:
+    session = "from a2e_async import A2ESession\na2e = A2ESession()\n"
+    families = {"a2e_async.groups.images", "a2e_async.groups.videos"}
+    assert not families & loaded_by(session)
+    assert families & loaded_by(f"{session}a2e.images") == {"a2e_async.groups.images"}
+    # What another process wrote down is of a kind that this one has not heard of yet.
+    handle = '{"a2e":1,"kind":"kling_omni","id":"x"}'
+    assert families <= loaded_by(f"{session}assert a2e.take_up({handle!r}).task_id == 'x'")
+
+
 def test_the_version_is_one_of_a_release() -> None:
     assert all(part.isdecimal() for part in a2e_async.__version__.split(".")[:2])

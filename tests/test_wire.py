@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 from msgspec import field
 
 from a2e_async import RequestError
-from a2e_async._wire import ById, ByIds, Nothing, PageQuery, Request, blueprint, encode, refuse, url_problem
+from a2e_async._wire import (
+    AS_TEXT,
+    ById,
+    ByIds,
+    Nothing,
+    PageQuery,
+    Picture,
+    Request,
+    Sound,
+    blueprint,
+    encode,
+    refuse,
+    url_problem,
+)
 from a2e_async.groups import endpoints
 from a2e_async.groups.account import AddUser, ExchangeDiamonds, QuoteRequest, StoreUrl, UploadRequest
 from a2e_async.groups.face_swap import AddFace, AddPreview, AddSwap
@@ -182,6 +195,56 @@ def test_where_files_may_be_given_is_read_off_the_annotations() -> None:
     }
     assert blueprint(AddSwap) is plan
     assert blueprint(AddPreview).media.keys() == {"face_url", "video_url"}
+
+
+class Listed(Request):
+    """Media, of which there may be none, and numbers that go as text."""
+
+    pictures: Annotated[list[Picture], msgspec.Meta(max_length=2)] | None = field(default=None, name="images")
+    sounds: list[Sound] | None = None
+    seconds: Annotated[Literal[5, 10], AS_TEXT] = field(default=5, name="duration")
+    length: Annotated[int, msgspec.Meta(ge=4), AS_TEXT] | None = None
+    part: Query | None = None
+    parts: list[Query] = field(default_factory=list[Query])
+
+
+def test_media_may_be_an_optional_list() -> None:
+    assert blueprint(Listed).media == {"pictures": ("picture",), "sounds": ("audio",)}
+    request = Listed(pictures=[URL, Path("b.jpg")], sounds=[URL])
+    assert refuse(request, blueprint(Listed), WHERE) is True
+    check(Listed(pictures=[]))
+    assert refused(Listed(pictures=[URL] * 3)).field == "images"
+    assert "is no http(s) URL" in str(refused(Listed(sounds=["b.mp3"])))
+
+
+def test_a_number_that_the_service_takes_as_text_is_checked_as_the_number_it_is() -> None:
+    for request, body in [
+        (Listed(), {"parts": []}),
+        (Listed(seconds=5, length=None), {"parts": []}),
+        (Listed(seconds=10, length=12), {"duration": "10", "length": "12", "parts": []}),
+    ]:
+        check(request)
+        assert msgspec.json.decode(encode(request)) == body
+    assert refused(Listed(length=3)).message == "length: Expected `int` >= 4"
+    odd: Any = "10"
+    assert refused(Listed(seconds=odd)).message == "duration: Expected `int | null`, got `str`: it takes 5, 10."
+
+
+def test_a_part_is_what_it_is_declared_as() -> None:
+    check(Listed(part=Query(exact=True), parts=[Query()]))
+    assert msgspec.json.decode(encode(Listed(part=Query(exact=True), length=4))) == {
+        "length": "4",
+        "part": {"isExact": True},
+        "parts": [],
+    }
+    odd: Any = {"exact": True}  # which would go by a name that the service does not know
+    assert refused(Listed(part=odd)).message == "part: is no Query, but dict."
+    assert refused(Listed(parts=[Query(), odd])).field == "parts"
+    assert refused(Listed(part=Query(word=5))).field == "part.word"  # type: ignore[arg-type]
+
+
+def test_a_word_that_is_not_taken_is_answered_with_those_that_are() -> None:
+    assert refused(swap(model_version="v3")).message == "model_version: Invalid enum value 'v3': it takes v1, v2."
 
 
 def test_requests_are_keyword_only_and_frozen() -> None:

@@ -45,6 +45,19 @@ def uncaption(arg: ArgumentParser) -> None:
     options.result(arg)
 
 
+def image(arg: ArgumentParser) -> None:
+    """`a2e image`."""
+    options.prompted(arg, "text_to_image", "gpt_image:gpt-image-2")
+    options.result(arg)
+
+
+def video(arg: ArgumentParser) -> None:
+    """`a2e video`."""
+    options.prompted(arg, "wan", "kling:3.0")
+    arg.add_argument("--seconds", default="", metavar="N", help="length of the video (the model's default)")
+    options.result(arg)
+
+
 def say(arg: ArgumentParser) -> None:
     """`a2e say`."""
     options.speech(arg)

@@ -40,11 +40,15 @@ def place(out: str) -> Path:
 
 
 async def deliver(job: Job, kind: TaskKind[..., TaskT], request: Request, *, target: Path, as_json: bool) -> int:
-    """Start a job, wait, save."""
+    """Start a job, wait, save; with several results, the second and further ones are numbered."""
     task = await followed(job, kind, request)
-    path = await job.save(task, target)
+    paths = [str(path) for path in await job.save_all(task, target)]
     say(f"{task.id} saved{cost(task)}")
-    give({"id": task.id, "path": str(path), "coins": task.coins} if as_json else str(path))
+    if as_json:
+        several = {"paths": paths} if len(paths) > 1 else {}
+        give({"id": task.id, "path": paths[0], "coins": task.coins, **several})
+    else:
+        give("\n".join(paths))
     return 0
 
 

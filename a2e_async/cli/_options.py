@@ -21,6 +21,26 @@ def speech(arg: ArgumentParser) -> None:
     )
 
 
+def prompted(arg: ArgumentParser, usual: str, example: str) -> None:
+    """Take a prompt, what to begin with, and the model that makes something of it."""
+    arg.add_argument("prompt", metavar="PROMPT", help="what is to be seen")
+    arg.add_argument(
+        "--model",
+        default=usual,
+        metavar="FAMILY[:MODEL]",
+        help=f"model family and, after a colon, its model, such as {example}; `?` lists them (%(default)s)",
+    )
+    arg.add_argument(
+        "--input",
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="picture to begin with: URL or local file; repeatable where the model takes several",
+    )
+    arg.add_argument("--aspect-ratio", default="", metavar="W:H", help="shape, such as 16:9 (the model's default)")
+
+
 def result(arg: ArgumentParser) -> None:
     """Take where a result goes, and what `waiting` does."""
     out(arg)

@@ -39,6 +39,8 @@ COMMANDS = {
     "dub": Command("have a video or recording spoken in another language", take.dub),
     "animate": Command("make a video of a picture", take.animate),
     "uncaption": Command("take burnt-in captions out of a video", take.uncaption),
+    "image": Command("make a picture of a prompt", take.image),
+    "video": Command("make a video of a prompt", take.video),
     "say": Command("turn text into speech", take.say),
     "avatar create": Command("make an avatar and print its anchor id", take.avatar_create),
     "avatar say": Command("have an avatar say a text, and save the video", take.avatar_say),

@@ -12,6 +12,8 @@ import aiohttp
 import msgspec
 
 from a2e_async._endpoint import Endpoint
+from a2e_async._wire import blueprint
+from a2e_async.cli._least import least
 from a2e_async.cli._recording import Recording
 from a2e_async.cli._shape import JSON, refusal, walk, words
 from a2e_async.groups import declared, endpoints
@@ -111,9 +113,10 @@ class _Role:
             (name, str(self._put(name, value))) for name, value in parse_qsl(recording.query, keep_blank_values=True)
         ]
         try:
-            body = self._put("", msgspec.json.decode(recording.sent)) if recording.sent else None
+            sent = self._put("", msgspec.json.decode(recording.sent)) if recording.sent else None
         except (msgspec.DecodeError, RecursionError):
-            body = None  # a form, such as the service takes nowhere
+            sent = None  # a form, such as the service takes nowhere
+        body = None if sent is None else msgspec.json.encode(sent)
         return await self._ask(recording.method, f"{path}?{urlencode(query)}" if query else path, body)
 
     async def _learn(self, asked: str) -> None:
@@ -130,18 +133,20 @@ class _Role:
             self._learnt["audio"] = await self._data(Voices.speak, msg="Hello", tts_id=self._learnt["tts_id"])
 
     async def _make(self, start: Endpoint[..., Any], name: str) -> None:
-        known = _GIVEN | self._learnt | {"name": name, "title": name, "image_url": self._sandbox.face_url}
-        body = {one: known.get(one, self._sample(one)) for one in [*_required(start), "image_url", "name", "title"]}
-        made = await self._data(start, **{one: [it] if one.endswith("urls") else it for one, it in body.items()})
+        media = {"picture": self._sandbox.face_url, "video": self._sandbox.video_url, "audio": self._sample("audio")}
+        names = {"name": name, "title": name}
+        values = least(start.request, media, _GIVEN | {"audioSrc": media["audio"]} | self._learnt | names)
+        values |= {one: name for one, wire in blueprint(start.request).names.items() if wire in names}
+        path, body = start.target(start.request(**values))
+        made = _data(await self._ask(start.method, path, body))
         self._ids += [one for where, one in walk(made) if where in {"_id", "[]._id"} and isinstance(one, str)][:1]
 
     async def _data(self, endpoint: Endpoint[..., Any], **body: object) -> Any:
-        reply = await self._ask(endpoint.method, endpoint.path, body or None)
-        return msgspec.json.decode(reply.answer).get("data")
+        return _data(await self._ask(endpoint.method, endpoint.path, msgspec.json.encode(body) if body else None))
 
-    async def _ask(self, method: str, path: str, body: object) -> Reply:
-        headers = {"Authorization": f"Bearer {self._key}"}
-        async with self._http.request(method, path, json=body, headers=headers, allow_redirects=False) as response:
+    async def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
+        headers = {"Authorization": f"Bearer {self._key}"} | ({"Content-Type": "application/json"} if body else {})
+        async with self._http.request(method, path, data=body, headers=headers, allow_redirects=False) as response:
             return Reply(response.status, await response.read())
 
     def _put(self, name: str, value: JSON) -> JSON:
@@ -170,6 +175,10 @@ class _Role:
         if _AUDIO.search(hint) and "audio" in self._learnt:
             return self._learnt["audio"]
         return self._sandbox.face_url if _IMAGE.search(hint) else self._sandbox.video_url
+
+
+def _data(reply: Reply) -> Any:
+    return msgspec.json.decode(reply.answer).get("data")
 
 
 def _required(start: Endpoint[..., Any]) -> list[str]:

@@ -5,7 +5,6 @@ import csv
 import json
 import sys
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import NamedTuple
 
 from a2e_async._frozen import Refusal, revive
@@ -39,7 +38,6 @@ class Row(NamedTuple):
 
 async def run(*, journal: str, as_json: bool) -> int:
     """Write all jobs of all batches."""
-    import_module("a2e_async.groups")  # which fills KINDS
     batches = read_summaries(journal)
     table = csv.writer(sys.stdout, lineterminator="\n")
     if not as_json:

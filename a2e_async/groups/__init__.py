@@ -1,4 +1,4 @@
-"""One module per group of endpoints; `GROUPS` lists them in the order of the service's documentation."""
+"""One module per group of endpoints; `all_groups` lists them in the order of the service's documentation."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.tokens import Tokens
 from a2e_async.groups.voices import Voices
 
-GROUPS: tuple[type[Group], ...] = (
+_LOADED: tuple[type[Group], ...] = (
     Tokens,
     Voices,
     AvatarVideos,
@@ -33,9 +33,18 @@ GROUPS: tuple[type[Group], ...] = (
 )
 
 
+@cache
+def all_groups() -> tuple[type[Group], ...]:
+    """Return every group; the newer families, which few scripts need, are loaded for it."""
+    from a2e_async.groups.images import Images  # noqa: PLC0415
+    from a2e_async.groups.videos import Videos  # noqa: PLC0415
+
+    return (*_LOADED, Images, Videos)
+
+
 def endpoints(*groups: type[Group]) -> Iterator[Endpoint[..., Any]]:
     """Yield every declared endpoint, groups within groups included."""
-    for group in groups or GROUPS:
+    for group in groups or all_groups():
         for item in vars(group).values():
             if isinstance(item, Endpoint):
                 yield item

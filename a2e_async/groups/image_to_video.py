@@ -178,7 +178,7 @@ class ImageToVideo(Group):
     prompt_extension_between = post("/userImage2Video/flf2v_prompt_extension", ExtendPromptBetween, plain())
     """Write out a prompt for a video between two pictures; the answer's shape is not public."""
 
-    watermark = post("/watermark/start", StartWatermark, one(Watermarked), paid=True)
+    watermark = post("/watermark/start", StartWatermark, one(Watermarked), paid=True, lookout="account.history()")
     """Mark a video or picture at once; belongs to no group of the service's."""
 
     async def extend_prompt(

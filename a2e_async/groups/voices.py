@@ -6,7 +6,7 @@ from msgspec import Meta, field
 
 from a2e_async._answer import Record, many, nothing, one, text
 from a2e_async._endpoint import Group, delete, get, listing, post, put
-from a2e_async._wire import ById, CurrentQuery, Nothing, Reply, Request, Sound
+from a2e_async._wire import ById, CurrentQuery, Nothing, Rename, Reply, Request, Sound
 from a2e_async.tasks import Start, Task, TaskKind
 
 
@@ -106,15 +106,6 @@ class Speak(Request):
         if (self.tts_id is None) == (self.user_voice_id is None):
             return "tts_id", "give either tts_id or user_voice_id."
         return None
-
-
-class Rename(Request):
-    """A new name for a record."""
-
-    id: str = field(name="_id")
-    """Record id, 24 hex digits."""
-    name: Annotated[str, Meta(min_length=1)]
-    """The new name."""
 
 
 class SpeechOutput(Record):

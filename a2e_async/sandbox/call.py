@@ -1,5 +1,6 @@
 """What a handler is given: the caller's account, the checked arguments, and the sandbox's services."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -58,6 +59,11 @@ class Call(msgspec.Struct, frozen=True):
         if len(value) != 24 or not _HEX.issuperset(value):
             raise Refusal(f"{name} must be 24 hex digits")
         return value
+
+    async def inputs(self, name: str, urls: Iterable[str], *families: str) -> list[Input]:
+        """Return the inputs behind the URLs that an argument holds."""
+        check = self.services.inputs.check
+        return [await check(url, f"{name}[{at}]", self.base.authority, families) for at, url in enumerate(urls)]
 
     async def input(self, name: str, *families: str) -> Input:
         """Return the input behind a URL argument, fetched and checked; a family is `image` or the like."""

@@ -32,6 +32,12 @@ class Alternative(msgspec.Struct, frozen=True):
     params: tuple[str, ...] = ()
 
 
+class Life(msgspec.Struct, frozen=True):
+    """What evidence there is of a row's tasks: the field of their results, and how sure that is."""
+
+    result_field: str = ""
+
+
 class Row(msgspec.Struct, frozen=True):
     """One endpoint as the evidence shows it."""
 
@@ -46,6 +52,8 @@ class Row(msgspec.Struct, frozen=True):
     response: dict[str, str]
     guess_path: str | None = None
     alternatives: tuple[Alternative, ...] = ()
+    evidence: str = ""
+    task: Life | None = None
 
     @property
     def provisional(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from aiohttp import web
+from msgspec import structs
 from yarl import URL
 
 from a2e_async.sandbox.account import Account
@@ -16,7 +17,7 @@ from a2e_async.sandbox.objects import (
     owner_id,
     receive,
 )
-from a2e_async.sandbox.results import Results
+from a2e_async.sandbox.results import Results, task_id
 from a2e_async.sandbox.sniff import sniff
 from a2e_async.sandbox.wire import SEALED, FileAnswer, store_error
 from a2e_async.sandbox.world import World
@@ -50,7 +51,7 @@ class Files:
     def owner(self, path: str) -> Account | None:
         """Return the account a file belongs to; None for samples and for what does not exist."""
         if path.startswith("/results/"):
-            found = self._world.task(PurePosixPath(path).stem)
+            found = self._world.task(task_id(PurePosixPath(path).stem))
             return found[0] if found else None
         user_id = owner_id(path)
         return self._world.owner(user_id) if user_id else None
@@ -81,13 +82,14 @@ class Files:
         return found
 
     async def _result(self, url: URL) -> Found:
-        held = self._world.task(PurePosixPath(url.path).stem)
+        name = PurePosixPath(url.path).stem
+        held = self._world.task(task_id(name))
         if not held:
             raise DeniedError(404, "NoSuchKey", "the task of this result is gone")
         account, task = held
         self._claims(url, account)
         try:
-            path, how = await self._results.file(task)
+            path, how = await self._results.file(structs.replace(task, id=name))
         except (OSError, ValueError) as error:
             raise DeniedError(500, "InternalError", f"the result cannot be made: {error}") from None
         return Found(path, sniff(path).mime, how)

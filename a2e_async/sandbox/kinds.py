@@ -3,14 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from a2e_async.sandbox.account import Document, Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.life import Task
-from a2e_async.sandbox.routing import serves
+from a2e_async.sandbox.routing import Handler, serves
 from a2e_async.sandbox.webhooks import Hook
 from a2e_async.sandbox.wire import MODERATED, Refusal, iso
 
@@ -28,6 +28,16 @@ class Kind(msgspec.Struct, frozen=True):
     shape: Shape
     row: Shape
 
+
+class Paging(NamedTuple):
+    """How a listing is asked for its pages: the longest one, if there is one, and what number and size are called."""
+
+    limit: int | None = PAGE_LIMIT
+    number: str = "pageNum"
+    size: str = "pageSize"
+
+
+PAGES = Paging()
 
 QUOTES: dict[str, Callable[[Call], Awaitable[float]]] = {}
 """What a start costs, by its path: asked by the start itself and by generation/quote."""
@@ -47,6 +57,21 @@ def task_group(
     The two lists are named by the last word of their paths; `limit` is the longest page, if there is one.
     """
     path = f"/api/v1/{kind.noun}"
+    verbs = task_verbs(kind, Paging(limit))
+    rows = (
+        ("GET", "{_id}", "detail"),
+        ("DELETE", "{_id}" if removal else "", "remove"),
+        ("POST", "batchDetail" if batch else "", "batch"),
+        ("GET", listing, "records"),
+        ("GET", running, "processing"),
+    )
+    for method, word, verb in rows:
+        if word:
+            serves(method, f"{path}/{word}")(verbs[verb])
+
+
+def task_verbs(kind: Kind, paging: Paging, key: str = "rows") -> dict[str, Handler]:
+    """Return what can be asked about tasks of a kind; a page of `records` holds them below `key`."""
 
     async def detail(call: Call) -> object:
         return kind.shape(call, polled(call, kind.noun))
@@ -61,23 +86,26 @@ def task_group(
 
     async def records(call: Call) -> object:
         call.account.polled()
-        tasks, count = call.account.page(kind.noun, *page_of(call, limit))
-        return {"rows": [kind.row(call, task) for task in tasks], "count": count}
+        number, size = page_of(call, paging)
+        if wanted := call.text("status"):
+            now = call.account.clock.now()
+            found = [task for task in call.account.page(kind.noun, 1, -1)[0] if task.state(now) == wanted]
+            tasks, count = found[(number - 1) * size : number * size], len(found)
+        else:
+            tasks, count = call.account.page(kind.noun, number, size)
+        return {key: [kind.row(call, task) for task in tasks], "count": count}
 
     async def processing(call: Call) -> object:
         call.account.polled()
         return [kind.row(call, task) for task in call.account.running(kind.noun)]
 
-    rows = (
-        ("GET", "{_id}", detail),
-        ("DELETE", "{_id}" if removal else "", remove),
-        ("POST", "batchDetail" if batch else "", batch_detail),
-        ("GET", listing, records),
-        ("GET", running, processing),
-    )
-    for method, word, handler in rows:
-        if word:
-            serves(method, f"{path}/{word}")(handler)
+    return {
+        "detail": detail,
+        "remove": remove,
+        "batch": batch_detail,
+        "records": records,
+        "processing": processing,
+    }
 
 
 def generic(call: Call, task: Task) -> dict[str, object]:
@@ -108,8 +136,8 @@ def begin(call: Call, shape: Shape, *drafts: Draft) -> list[Task]:
 
 
 def existing(call: Call, noun: str) -> Task:
-    """Return the task named by `_id`, or Refusal: 400 for a malformed id, 404 for an unknown one."""
-    found = call.account.find(noun, call.id("_id"))
+    """Return the task named by `_id` or `id`, or Refusal: 400 for a malformed one, 404 for an unknown one."""
+    found = call.account.find(noun, call.id("id" if "id" in call.args else "_id"))
     if not found:
         raise Refusal("no such task", status=404)
     return found[0]
@@ -121,13 +149,14 @@ def polled(call: Call, noun: str) -> Task:
     return existing(call, noun)
 
 
-def page_of(call: Call, limit: int | None = PAGE_LIMIT, name: str = "pageNum") -> tuple[int, int]:
-    """Return the page number, which some lists call `current`, and pageSize; Refusal when out of range."""
-    number, size = call.integer(name, 1), call.integer("pageSize", 10)
+def page_of(call: Call, paging: Paging = PAGES) -> tuple[int, int]:
+    """Return the number of a page and its size; Refusal when out of range."""
+    limit = paging.limit
+    number, size = call.integer(paging.number, 1), call.integer(paging.size, 10)
     if number < 1:
-        raise Refusal(f"{name} must be at least 1")
+        raise Refusal(f"{paging.number} must be at least 1")
     if size < 1 or (limit and size > limit):
-        raise Refusal(f"pageSize must be within 1..{limit}" if limit else "pageSize must be at least 1")
+        raise Refusal(f"{paging.size} must be within 1..{limit}" if limit else f"{paging.size} must be at least 1")
     return number, size
 
 

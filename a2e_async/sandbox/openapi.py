@@ -84,7 +84,7 @@ def _operation(method: str, path: str, route: Route) -> Schema:
         "summary": row.name,
         "description": " ".join(filter(None, [other, row.notes, f"Confidence: {row.confidence}."])),
         "parameters": [_parameter(param, optional) for param in params if param.place != "body"],
-        "responses": ({"200": _success(route)} if served else {"501": _REFUSED}) | {"4XX": _REFUSED, "404": _MISSING},
+        "responses": (_successes(route) if served else {"501": _REFUSED}) | {"4XX": _REFUSED, "404": _MISSING},
     }
     if body := [param for param in params if param.place == "body"]:
         operation["requestBody"] = _body(body, optional)
@@ -93,6 +93,11 @@ def _operation(method: str, path: str, route: Route) -> Schema:
     if path in OPEN:
         operation["security"] = []
     return operation
+
+
+def _successes(route: Route) -> Schema:
+    # Some notes name a further status, such as that of what is still being made.
+    return {status: _success(route) for status in ("200", *re.findall(r"HTTP (2\d\d)", route.row.notes))}
 
 
 def _success(route: Route) -> Schema:

@@ -9,13 +9,13 @@ from aiohttp import web
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.objects import Objects
-from a2e_async.sandbox.results import LIFETIME, RENDERERS, Results
+from a2e_async.sandbox.results import RENDERERS, Results, expiry
 from a2e_async.sandbox.sniff import sniff
 from a2e_async.sandbox.wire import SEALED, Refusal
 from a2e_async.sandbox.world import World
 
 PREFIX = "/sandbox/media/"
-_FAMILIES = {"mp4": "video", "jpg": "image", "wav": "audio"}
+_FAMILIES = {"mp4": "video", "jpg": "image", "png": "image", "wav": "audio"}
 _RESULT = "result"
 
 
@@ -64,7 +64,7 @@ class Previews:
 
 
 def _is_made(task: Task, now: int) -> bool:
-    return task.state(now) == "completed" and task.noun in RENDERERS and now < task.ends + LIFETIME
+    return task.state(now) == "completed" and task.noun in RENDERERS and now < expiry(task)
 
 
 @lru_cache(maxsize=10_000)

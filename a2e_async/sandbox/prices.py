@@ -1,6 +1,9 @@
 """What each task costs, in coins. These prices are invented: the service publishes none for face swap."""
 
+from collections.abc import Mapping
 from math import ceil
+
+from a2e_async.sandbox.families import families
 
 COINS_PER_DIAMOND = 100
 
@@ -13,8 +16,9 @@ NOUNS = {
     "dubbing": "userDubbing",
     "image_to_video": "userImage2Video",
     "caption_removal": "userCaptionRemoval",
+    **{noun: noun for noun in families()},
 }
-"""The kinds of task that have a price, and the nouns of their tasks."""
+"""The kinds of task that have a price, and the nouns of their tasks; a newer family's kind is its noun."""
 
 
 def face_swap(seconds: int | None) -> float:
@@ -69,3 +73,32 @@ def caption_removal(seconds: int | None) -> float:
 
 WATERMARK = 0.0
 """Watermarks are free."""
+
+PUBLIC = {
+    "userText2Image": "10 to 20 coins a picture",
+    "userNanoBanana": "15 to 20 coins a picture",
+    "userGptImage": "gpt-image-1.5: 20 or 35 coins; gpt-image-2: 25, 35 or 45",
+    "talkingVideo": "13 coins for 5 s",
+}
+"""What public documents and clients say of the prices of newer families; which model costs which is a guess."""
+_GPT = {"1K": 25.0, "2K": 35.0, "4K": 45.0}
+
+
+def family(noun: str, args: Mapping[str, object], amount: float, *, still: bool) -> float:
+    """Return what a task of a newer family costs for so many pictures or seconds.
+
+    Where nothing is public, a picture costs 15 coins and a second of video 20, as image to video does.
+    """
+    if noun == "talkingVideo":
+        return float(ceil(amount * 13 / 5))
+    if noun == "userText2Image":
+        each = 20.0 if args.get("model_type") == "seedream" else 10.0
+    elif noun == "userNanoBanana":
+        each = 20.0 if args.get("model") == "nano-banana-pro" else 15.0
+    elif noun == "userGptImage" and args.get("model") == "gpt-image-1.5":
+        each = 35.0 if args.get("quality") == "high" else 20.0
+    elif noun == "userGptImage":
+        each = _GPT[str(args.get("resolution", "1K"))]
+    else:
+        each = 15.0 if still else 20.0
+    return each * ceil(amount)

@@ -3,10 +3,12 @@
 import json
 import re
 from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from msgspec.structs import fields
 
+from a2e_async._wire import Request
 from a2e_async.groups import endpoints
 from a2e_async.sandbox import Rule
 from tests.cli.conftest import KEY, SAMPLES
@@ -17,8 +19,17 @@ VIDEO = ["anchor_id=x", "anchor_type=0", "audio_url=http://127.0.0.1/x.wav"]
 ALTERNATIVES = {
     "voices.speak": ["tts_id=x"],
     "avatars.start": ["video_url=http://127.0.0.1/x"],
+    "images.image_edit.start": ["image_urls=http://127.0.0.1/y"],
+    "images.virtual_try_on.start": ["image_urls=http://127.0.0.1/y"],
+    "images.product_avatar.start": ["image_urls=http://127.0.0.1/y"],
+    "videos.wan.start": ["image_url=http://127.0.0.1/x"],
+    "videos.happyhorse.start": ["prompt=x"],
+    "videos.kling_omni.start": ["prompt=x"],
+    "videos.grok.start": ["prompt=x"],
+    "videos.hailuo.start": ["prompt=x"],
+    "videos.sora.start": ["image_urls=http://127.0.0.1/x"],
 }
-"""One of several fields, where a request needs any of them."""
+"""One of several fields, where a request needs any of them, and the second entry of a list that needs two."""
 
 
 def sample(hint) -> str:
@@ -27,6 +38,9 @@ def sample(hint) -> str:
         return str(get_args(hint)[0]) if get_origin(hint) is Literal else sample(get_args(hint)[0])
     if get_origin(hint) in {list, dict}:
         return sample(get_args(hint)[0]) if get_origin(hint) is list else "{}"
+    if isinstance(hint, type) and issubclass(hint, Request):
+        hints = get_type_hints(hint)
+        return json.dumps({field.name: sample(hints[field.name]) for field in fields(hint) if field.required})
     return {bool: "true", int: "1", float: "1"}.get(hint, "http://127.0.0.1/x")
 
 

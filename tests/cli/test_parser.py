@@ -88,6 +88,8 @@ def test_each_command_has_a_run_that_takes_its_arguments():
         "swap": ["a", "b", "-o", "c"],
         "dub": ["a", "--to", "fr", "-o", "c"],
         "animate": ["a", "-o", "c"],
+        "image": ["a", "-o", "c"],
+        "video": ["a", "-o", "c"],
         "uncaption": ["a", "-o", "c"],
         "say": ["a", "-o", "c"],
         "avatar create": ["a", "--name", "n", "--gender", "male"],

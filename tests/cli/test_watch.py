@@ -1,10 +1,13 @@
 """`a2e watch`, for tasks that others started."""
 
 import asyncio
+import json
 
+import msgspec
 import pytest
 
 from a2e_async import A2ESession
+from a2e_async.cli._least import least
 from a2e_async.groups.face_swap import AddSwap, FaceSwapTasks
 from a2e_async.tasks import KINDS
 from tests.cli.conftest import KEY
@@ -94,6 +97,7 @@ def test_wrong_key_is_said_once(a2e, ids, monkeypatch):
 @pytest.fixture
 def started(a2e, sandbox):
     """Start a task of each kind; return the ids by kind."""
+    sandbox.account(KEY).grant(10_000)
     name, face, video = "name=n", f"face_url={sandbox.face_url}", f"video_url={sandbox.video_url}"
     speech = a2e("say", "Hello", "-o", "speech.wav", "--json").json[0]["url"]
     anchor = a2e("call", "avatar_videos.characters", "type=public").json[0][0]["_id"]
@@ -108,6 +112,12 @@ def started(a2e, sandbox):
         "image_to_video": ["image_to_video.start", image],
         "caption_removal": ["caption_removal.start", name, source],
     }
+    media = {"picture": sandbox.face_url, "video": sandbox.video_url, "audio": speech}
+    for kind in KINDS.values():
+        if kind.start.noun.startswith(("images.", "videos.")):
+            values = msgspec.to_builtins(least(kind.start.request, media))
+            words = [f"{key}={one if isinstance(one, str) else json.dumps(one)}" for key, one in values.items()]
+            starts[kind.name] = [f"{kind.start.noun}.start", *words]
     return {kind: a2e("call", *words).json[0]["_id"] for kind, words in starts.items()}
 
 

@@ -8,6 +8,9 @@ from typing import assert_type
 from a2e_async import (
     FACE_SWAP,
     FACE_SWAP_PREVIEW,
+    FLUX2,
+    KLING,
+    SEEDANCE,
     A2ESession,
     Batch,
     Outcome,
@@ -22,6 +25,11 @@ from a2e_async import (
 from a2e_async._answer import Page
 from a2e_async.groups.account import Balance, Language, Quote, Transaction
 from a2e_async.groups.face_swap import AddSwap, Face, Swap, SwapPreview
+from a2e_async.groups.images.flux2 import Flux2Pictures
+from a2e_async.groups.videos.hailuo import HailuoVideo
+from a2e_async.groups.videos.kling import KlingOmniVideo, KlingVideo, Shot
+from a2e_async.groups.videos.seedance import SeedanceVideo
+from a2e_async.groups.videos.wan import Wan30Input, Wan30Parameters, Wan30Video, WanReferenceVideo, WanVideo
 from a2e_async.pytest_plugin import A2EAccount, A2EClock, A2EFaults, A2ERequest, A2ERequests, A2ESandbox
 from a2e_async.sandbox import Rule
 from a2e_async.tasks import kind_of
@@ -155,3 +163,50 @@ async def fixtures(
     a2e_clock.advance("60")  # type: ignore[arg-type]
     a2e_faults.add(5)  # type: ignore[arg-type]
     a2e_sandbox.account(coins=5)  # type: ignore[call-arg]
+
+
+async def families(a2e: A2ESession, face: Path) -> None:
+    task = await a2e.images.flux2.start(name="n", prompt="a fox", input_images=[face], resolution="2K")
+    assert_type(task, Flux2Pictures)
+    assert_type(task.result_urls, list[str])
+    assert_type(await a2e.images.flux2.detail(id="a"), Flux2Pictures)
+    assert_type(await a2e.images.flux2.details(ids=["a"]), list[Flux2Pictures])
+    assert_type(await a2e.images.flux2.records(page=2), Page[Flux2Pictures])
+    assert_type(a2e.images.flux2.records.each(size=5), AsyncIterator[Flux2Pictures])
+    assert_type(await a2e.run(FLUX2, name="n", prompt="a fox"), Flux2Pictures)
+    assert_type(await a2e.videos.kling.start(mode="text-to-video", prompt="a fox"), KlingVideo)
+    assert_type(await a2e.watch(KLING, "a"), KlingVideo)
+    assert_type(await a2e.files.save_all(task, "out"), list[Path])
+
+    await a2e.images.flux2.start(name="n")  # type: ignore[call-arg]
+    await a2e.images.flux2.start(name="n", prompt="a fox", resolution="8K")  # type: ignore[arg-type]
+    await a2e.images.flux2.detail(_id="a")  # type: ignore[call-arg]
+    await a2e.images.flux2.records(pageNum=2)  # type: ignore[call-arg]
+    await a2e.run(KLING, prompt="a fox")  # type: ignore[call-arg]
+    await a2e.images.flux3.detail(id="a")  # type: ignore[attr-defined]
+
+
+async def videos(a2e: A2ESession, face: Path, clip: Path) -> None:
+    assert_type(await a2e.videos.wan.start(prompt="p", image_url=face, seconds=10), WanVideo)
+    assert_type(
+        await a2e.videos.wan_reference.start(prompt="p", reference_urls=[face, "https://x/y"]), WanReferenceVideo
+    )
+    given = Wan30Input(prompt="p", media=[{"url": "https://x/y"}])
+    video = await a2e.videos.wan30.start(model="wan3.0-video", input=given, parameters=Wan30Parameters(seconds=5))
+    assert_type(video, Wan30Video)
+    assert_type(await a2e.videos.hailuo.records(), Page[HailuoVideo])
+    assert_type(await a2e.videos.veo.in_1080p(id="a"), object)
+    assert_type(await a2e.videos.kling_omni.start(shots=[Shot(prompt="p", seconds=3)], multi_shot=True), KlingOmniVideo)
+    assert_type(await a2e.run(SEEDANCE, prompt="p", seconds=5), SeedanceVideo)
+    assert_type(await a2e.watch(SEEDANCE, "a"), SeedanceVideo)
+    assert_type((await a2e.videos.talking_video.detail(id="a")).seconds, float | None)
+    await a2e.videos.seedance2.rename(id="a", name="n")
+
+    await a2e.videos.kling.start(mode="text-to-video", prompt="p", seconds="5")  # type: ignore[arg-type]
+    await a2e.videos.kling.start(mode="t2v", prompt="p")  # type: ignore[arg-type]
+    await a2e.videos.wan.start(prompt="p", duration=5)  # type: ignore[call-arg]
+    await a2e.videos.wan_reference.start(prompt="p", reference_urls=clip)  # type: ignore[arg-type]
+    await a2e.videos.kling_omni.start(shots=[{"prompt": "p"}])  # type: ignore[list-item]
+    await a2e.videos.hailuo.details(ids=["a"])  # type: ignore[attr-defined]
+    await a2e.videos.seedance.detail(id="a")  # type: ignore[attr-defined]
+    await a2e.videos.talking_photo.start(name="n", prompt="p", image_url=face)  # type: ignore[call-arg]

@@ -20,7 +20,7 @@ from a2e_async.sandbox.anchors import (
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.handlers.backgrounds import is_own, is_system
 from a2e_async.sandbox.inputs import Input
-from a2e_async.sandbox.kinds import QUOTES, begin, document_row, existing, fate, page_of
+from a2e_async.sandbox.kinds import QUOTES, Paging, begin, document_row, existing, fate, page_of
 from a2e_async.sandbox.life import USUAL, Task
 from a2e_async.sandbox.objects import SAMPLES
 from a2e_async.sandbox.results import RENDERERS, How
@@ -91,7 +91,7 @@ async def detail(call: Call) -> object:
 async def records(call: Call) -> object:
     """Return one page of videos, image-to-video tasks among them in the words of this family."""
     call.account.polled()
-    tasks, total = call.account.page(VIDEO, *page_of(call, None, "current"), CLIP)
+    tasks, total = call.account.page(VIDEO, *page_of(call, Paging(None, "current")), CLIP)
     return {"data": [{**_row(call, task), "title": _title(task)} for task in tasks], "total": total}
 
 

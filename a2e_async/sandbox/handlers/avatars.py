@@ -6,7 +6,7 @@ from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.anchors import LIP_SYNC, TWIN, TWIN_ID, anchor_of
 from a2e_async.sandbox.call import Call
-from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, page_of, task_group
+from a2e_async.sandbox.kinds import QUOTES, Kind, existing, fate, generic, task_group
 from a2e_async.sandbox.life import USUAL, Task
 from a2e_async.sandbox.media_more import render_dubbing, render_still
 from a2e_async.sandbox.results import RENDERERS, How
@@ -67,19 +67,11 @@ async def remove(call: Call) -> object:
     return {}
 
 
-@serves("GET", f"/api/v1/{TWIN}/records")
-async def records(call: Call) -> object:
-    """Return one page of the trainings, newest first, of one state if it is given."""
-    number, size = page_of(call)
-    wanted = call.text("status")
-    rows = [row for row in _rows(call) if wanted in {"", row["current_status"]}]
-    return {"rows": rows[(number - 1) * size : number * size], "count": len(rows)}
-
-
 @serves("GET", f"/api/v1/{TWIN}/userRecords")
 async def all_records(call: Call) -> object:
     """Return every training, newest first."""
-    return _rows(call)
+    call.account.polled()
+    return [_shape(call, task) for task in call.account.page(TWIN, 1, -1)[0]]
 
 
 @serves("POST", f"/api/v1/{TWIN}/addVoiceClone")
@@ -144,12 +136,6 @@ def _again(call: Call, wanted: str, coins: float) -> dict[str, object]:
     return _shape(call, call.account.restart(task, coins, USUAL, in_diamonds=True))
 
 
-def _rows(call: Call) -> list[dict[str, object]]:
-    call.account.polled()
-    tasks, _ = call.account.page(TWIN, 1, -1)
-    return [_shape(call, task) for task in tasks]
-
-
 def _shape(call: Call, task: Task) -> dict[str, object]:
     record = generic(call, task)
     preview, skipped = record.pop("result_url"), record.pop("skipPreview")
@@ -172,4 +158,4 @@ def _render(task: Task, out: Path) -> How:
 QUOTES[_START] = _price
 QUOTES[_CONTINUE] = QUOTES[_RIGHT_SPELLING] = _further_price
 RENDERERS[TWIN] = _render
-task_group(Kind(TWIN, _shape, _shape), running="trainingRecords", removal=False)
+task_group(Kind(TWIN, _shape, _shape), listing="records", running="trainingRecords", removal=False)

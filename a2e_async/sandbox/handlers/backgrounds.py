@@ -1,21 +1,19 @@
 """Pictures to put behind avatars: a few of the sandbox's own, and those that the account added."""
 
 import secrets
-import struct
-import zlib
-from pathlib import Path
 
 import anyio.to_thread
 
 from a2e_async.sandbox.account import Account
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.draws import digest
+from a2e_async.sandbox.family_media import write_shades
 from a2e_async.sandbox.kinds import document_row
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.wire import Refusal
 
 BACKGROUND = "custom_back"
-_WIDTH, _HEIGHT = 1280, 720
+_SIZE = 1280, 720
 _SHADES = {
     "dawn": ((252, 196, 160), (120, 90, 150)),
     "forest": ((180, 210, 170), (40, 80, 60)),
@@ -80,26 +78,7 @@ async def _system(call: Call) -> list[dict[str, object]]:
         path = f"/cdn/backgrounds/SANDBOX-{name}.png"
         if not objects.find(path):
             drawn = objects.scratch(".png")
-            await anyio.to_thread.run_sync(_draw, drawn, *_SHADES[name])
+            await anyio.to_thread.run_sync(write_shades, drawn, _SIZE, *_SHADES[name])
             objects.keep(path, drawn, "image/png")
         rows.append({"_id": id_, "img_url": str(call.base.with_path(path)), "name": name})
     return rows
-
-
-def _draw(path: Path, top: tuple[int, ...], bottom: tuple[int, ...]) -> None:
-    # By hand, because backgrounds must be there without any picture library.
-    rows = (
-        b"\0" + bytes(a + (b - a) * at // _HEIGHT for a, b in zip(top, bottom, strict=True)) * _WIDTH
-        for at in range(_HEIGHT)
-    )
-    head = struct.pack(">2I5B", _WIDTH, _HEIGHT, 8, 2, 0, 0, 0)
-    parts = (
-        (b"IHDR", head),
-        (b"tEXt", b"Comment\0SANDBOX"),
-        (b"IDAT", zlib.compress(b"".join(rows))),
-        (b"IEND", b""),
-    )
-    chunks = (
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
-    )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from a2e_async.sandbox.bank import Charge
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.check import checked
-from a2e_async.sandbox.kinds import QUOTES, page_of
+from a2e_async.sandbox.kinds import QUOTES, Paging, page_of
 from a2e_async.sandbox.routing import find_route, serves
 from a2e_async.sandbox.wire import Refusal, iso
 
@@ -36,7 +36,7 @@ async def quote(call: Call) -> object:
 @serves("GET", "/api/v1/transactionRecord/creditsHistory")
 async def history(call: Call) -> object:
     """Return one page of the ledger, newest first; the names of its fields are guesses."""
-    number, size = page_of(call, None)
+    number, size = page_of(call, Paging(None))
     start, end = _moment(call, "startDate", _EVER[0]), _moment(call, "endDate", _EVER[1])
     spent = call.args.get("is_consumption")
     rows = [

@@ -13,7 +13,7 @@ from a2e_async.sandbox import prices
 from a2e_async.sandbox.account import Draft
 from a2e_async.sandbox.call import Call
 from a2e_async.sandbox.draws import digest
-from a2e_async.sandbox.kinds import QUOTES, begin, document_row, existing, fate, page_of, polled
+from a2e_async.sandbox.kinds import QUOTES, Paging, begin, document_row, existing, fate, page_of, polled
 from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.routing import serves
 from a2e_async.sandbox.speech import likely_seconds, seconds_of, synthesize
@@ -67,8 +67,7 @@ async def train(call: Call) -> object:
     failure = fate(name)
     if not urls:
         raise Refusal("voice_urls must hold at least one URL")
-    for at, url in enumerate(urls):
-        await call.services.inputs.check(url, f"voice_urls[{at}]", call.base.authority, ("audio",))
+    await call.inputs("voice_urls", urls, "audio")
     coins = await _training_price(call)
     if call.account.busy(VOICE):
         raise Refusal("a voice is in training: wait until it has ended", status=403, code=REFUSED)
@@ -155,7 +154,7 @@ async def send_tts(call: Call) -> object:
 @serves("GET", "/api/v1/tts/preview/list")
 async def speeches(call: Call) -> object:
     """Return one page of the speech of the last 24 hours; its shape follows awsList, which pages alike."""
-    number, size = page_of(call, name="current")
+    number, size = page_of(call, Paging(number="current"))
     since = call.account.clock.now() - _DAY
     rows = [document_row(saved) for saved in call.account.saved(SPEECH) if saved.created > since]
     return {"data": rows[(number - 1) * size : number * size], "total": len(rows)}
