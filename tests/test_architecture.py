@@ -20,7 +20,7 @@ LONGEST, USUAL = 350, 120
 ALLOWED = {
     "_version": "",
     "_sic": "",
-    "_limits": "",
+    "_limits": "config errors",
     "_sniff": "",
     "_surely": "",
     "errors": "",
