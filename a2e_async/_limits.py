@@ -114,10 +114,14 @@ class Gate:
             self._window += 1 if self._window < self._half else 1 / self._window
             self._room.set()
 
-    def brake(self, seconds: float, ticket: int) -> None:
-        """Hold everyone back, and begin again with one, unless an earlier 429 of the same burst saw to that."""
+    def brake(self, seconds: float, ticket: int | None = None) -> None:
+        """Hold everyone back, and begin again with one, unless an earlier 429 of the same burst saw to that.
+
+        Without a ticket it is about a 429 that was met elsewhere: a brake that is on is of the same burst.
+        """
+        fresh = not self.braked() if ticket is None else ticket == self._brakes
         self.hold(seconds)
-        if ticket == self._brakes:
+        if fresh:
             self._brakes += 1
             self._half, self._window = self._window / 2, 1.0
             self._busy = 0

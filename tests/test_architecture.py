@@ -86,6 +86,7 @@ ALLOWED = {
     "integrations.fastapi": "integrations.starlette session",
     "integrations.opentelemetry": "_version observer tasks",
     "integrations.prometheus": "observer tasks",
+    "integrations.postgres_limits": "_surely _telling observer session errors",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",
     "_kit": "_control _secret groups sandbox sandbox.objects",
