@@ -144,12 +144,13 @@ async def shared_brake(a2e: A2ESession, dsn: str) -> AsyncGenerator[None]:
                     a2e.brake(seconds)
 
     with teller_of(a2e).observed_by(observe):
-        work = asyncio.gather(lasting(tell), lasting(hear))
+        work = asyncio.create_task(_together(tell, hear), name="a2e-brake")
         try:
             yield
         finally:
             work.cancel()
             await outlast(work)
+            await ear.close()
 
 
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:
@@ -160,3 +161,9 @@ async def lasting(work: Callable[[], Awaitable[None]]) -> None:
         except (Error, OSError) as error:
             log.warning("No database for what is shared, tried again each second: %s", error)
         await asyncio.sleep(AGAIN)
+
+
+async def _together(*works: Callable[[], Awaitable[None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(lasting(work))
