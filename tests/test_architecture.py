@@ -89,7 +89,7 @@ ALLOWED = {
     "integrations._database": "_retry _secret config errors",
     "integrations.postgres": "_budget _rows integrations._database errors",
     "integrations.prometheus": "observer tasks",
-    "integrations.postgres_limits": "_surely _telling observer session errors",
+    "integrations.postgres_limits": "integrations._database _ledger _surely _telling observer session errors",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",
     "_kit": "_control _secret groups sandbox sandbox.objects",

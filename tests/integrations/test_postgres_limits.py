@@ -13,7 +13,8 @@ import pytest
 from pyrate_limiter import Limiter, Rate, RedisBucket
 from redis.asyncio import Redis
 
-from a2e_async import A2ESession, ConfigError, Limits, RateLimitError, RetryPolicy, TransportError
+from a2e_async import A2ESession, ConfigError, JournalError, Limits, RateLimitError, RetryPolicy, TransportError
+from a2e_async.integrations._database import migrate
 from a2e_async.integrations.postgres_limits import SharedRate, shared_brake
 from a2e_async.observer import Braked
 from a2e_async.sandbox import Rule
@@ -23,13 +24,21 @@ from tests.service import KEY, SWIFT, Scene, scene
 pytestmark = pytest.mark.anyio
 
 COINS, FACES = "/api/v1/user/remainingCoins", "/api/v1/userFaceSwapImage/records"
+
+
+@pytest.fixture
+async def tables(database: str) -> str:
+    await migrate(database)
+    return database
+
+
 ONCE = {"retry": RetryPolicy(attempts=1, patience=1000.0)}
 
 
 # The rate
 
 
-async def test_a_rate_is_one_rate_for_all_who_share_it(database: str) -> None:
+async def test_a_rate_is_one_rate_for_all_who_share_it(tables: str) -> None:
     taken: list[float] = []
 
     async def take(rate: SharedRate, count: int) -> None:
@@ -37,18 +46,18 @@ async def test_a_rate_is_one_rate_for_all_who_share_it(database: str) -> None:
             await rate.acquire()
             taken.append(time.monotonic())
 
-    async with SharedRate(database, 50) as one, SharedRate(database, 50) as two, SharedRate(database, 50) as three:
+    async with SharedRate(tables, 50) as one, SharedRate(tables, 50) as two, SharedRate(tables, 50) as three:
         await asyncio.gather(*(take(rate, 20) for rate in (one, two, three, three)))
 
     assert len(taken) == 80
     assert taken[-1] - taken[0] > 79 / 50 - 0.2
 
 
-async def test_what_one_process_took_another_waits_for(database: str) -> None:
+async def test_what_one_process_took_another_waits_for(tables: str) -> None:
     taken: list[str] = []
 
     async def take(who: str) -> None:
-        async with SharedRate(database, 1 / 3600) as rate:
+        async with SharedRate(tables, 1 / 3600) as rate:
             await rate.acquire()
             taken.append(who)
 
@@ -56,33 +65,36 @@ async def test_what_one_process_took_another_waits_for(database: str) -> None:
     waits = [asyncio.ensure_future(take("late")) for _ in range(3)]
     await asyncio.wait(waits, timeout=0.5)
     assert taken == ["first"]
-    async with SharedRate(database, 1 / 3600, name="another account") as other:
+    async with SharedRate(tables, 1 / 3600, name="another account") as other:
         await other.acquire()
     for wait in waits:
         wait.cancel()
     await asyncio.wait(waits)
 
 
-async def test_a_weight_takes_as_many(database: str) -> None:
-    async with SharedRate(database, 10) as rate:
+async def test_a_weight_takes_as_many(tables: str) -> None:
+    async with SharedRate(tables, 10) as rate:
         began = time.monotonic()
         await rate.acquire(5)
         await rate.acquire()
         assert time.monotonic() - began > 0.35
 
 
-async def test_a_session_keeps_a_shared_rate_and_comes_back_after_a_cut(database: str) -> None:
-    async with SharedRate(database, 1000) as rate, scene(limits=Limits(limiter=rate)) as s:
+async def test_a_session_keeps_a_shared_rate_and_comes_back_after_a_cut(tables: str) -> None:
+    async with SharedRate(tables, 1000) as rate, scene(limits=Limits(limiter=rate)) as s:
         await s.a2e.account.coins()
-        cut(database)
+        cut(tables)
         await asyncio.gather(*(s.a2e.account.coins() for _ in range(5)))  # what failed was not sent, and is repeated
         assert s.sent("GET", COINS) == [200] * 6
 
 
 async def test_without_a_database_nothing_is_sent(own_postgres) -> None:
-    async with SharedRate(own_postgres.create(), 1000) as rate, scene(limits=Limits(limiter=rate)) as s:
+    await migrate(dsn := own_postgres.create())
+    async with SharedRate(dsn, 1000) as rate, scene(limits=Limits(limiter=rate)) as s:
         own_postgres.kill()
-        with pytest.raises(TransportError, match=r"not sent: Limits.limiter failed \(OperationalError") as caught:
+        with pytest.raises(
+            TransportError, match=r"not sent: Limits.limiter failed \(JournalError.*cannot be used"
+        ) as caught:
             await s.a2e.face_swap.tasks.add(**s.swap)
         assert not caught.value.sent
         assert s.account.requests == []
@@ -155,18 +167,18 @@ async def meet_429(s: Scene, a2e: A2ESession, seconds: int = 300) -> None:
         await a2e.face_swap.images.records()
 
 
-async def test_a_429_brakes_the_other_sessions_of_the_account_and_no_other_account(database: str) -> None:
-    async with scene(**ONCE) as s, another(s, database) as one, another(s, database) as two:
-        async with another(s, database, "sk_other") as stranger:
+async def test_a_429_brakes_the_other_sessions_of_the_account_and_no_other_account(tables: str) -> None:
+    async with scene(**ONCE) as s, another(s, tables) as one, another(s, tables) as two:
+        async with another(s, tables, "sk_other") as stranger:
             await meet_429(s, one)
             assert 200 < await is_braked(two) <= 300
             assert braked(stranger) == 0
             await stranger.account.coins()
 
 
-async def test_the_other_process_sends_nothing_during_the_pause(database: str) -> None:
-    async with scene("real") as s, another(s, database) as a2e:
-        words = [sys.executable, asker.__file__, s.sandbox.url, KEY, database]
+async def test_the_other_process_sends_nothing_during_the_pause(tables: str) -> None:
+    async with scene("real") as s, another(s, tables) as a2e:
+        words = [sys.executable, asker.__file__, s.sandbox.url, KEY, tables]
         with subprocess.Popen(words) as process:  # noqa: ASYNC220 - starting it takes a moment
             try:
                 while len(s.sent("GET", COINS)) < 20:
@@ -183,30 +195,30 @@ async def test_the_other_process_sends_nothing_during_the_pause(database: str) -
         assert pause > 3000, "milliseconds, of four seconds asked for"
 
 
-async def test_who_comes_later_finds_the_rest_of_the_pause(database: str) -> None:
+async def test_who_comes_later_finds_the_rest_of_the_pause(tables: str) -> None:
     async with scene() as s:
-        async with another(s, database) as one, another(s, database) as two:
+        async with another(s, tables) as one, another(s, tables) as two:
             await meet_429(s, one)
             await is_braked(two)
-        async with another(s, database) as late:
+        async with another(s, tables) as late:
             assert 200 < braked(late) <= 300
 
 
-async def test_after_a_cut_each_listens_again_and_what_was_told_meanwhile_is_found(database: str) -> None:
-    async with scene() as s, another(s, database) as one, another(s, database) as two:
-        cut(database)
+async def test_after_a_cut_each_listens_again_and_what_was_told_meanwhile_is_found(tables: str) -> None:
+    async with scene() as s, another(s, tables) as one, another(s, tables) as two:
+        cut(tables)
         await meet_429(s, one)
         assert 200 < await is_braked(two) <= 300
 
 
-async def test_nobody_repeats_what_was_heard(database: str) -> None:
+async def test_nobody_repeats_what_was_heard(tables: str) -> None:
     events: list[object] = []
     async with (
         scene() as s,
-        await psycopg.AsyncConnection.connect(database, autocommit=True) as db,
-        another(s, database) as one,
-        another(s, database) as two,
-        another(s, database) as three,
+        await psycopg.AsyncConnection.connect(tables, autocommit=True) as db,
+        another(s, tables) as one,
+        another(s, tables) as two,
+        another(s, tables) as three,
     ):
         two._teller.observers.append(events.append)
         await db.execute("LISTEN a2e_brakes")
@@ -220,7 +232,7 @@ async def test_nobody_repeats_what_was_heard(database: str) -> None:
 
 
 async def test_a_database_that_is_away_stops_nobody(own_postgres, caplog: pytest.LogCaptureFixture) -> None:
-    dsn = own_postgres.create()
+    await migrate(dsn := own_postgres.create())
     async with scene() as s, another(s, dsn) as one, another(s, dsn) as two:
         own_postgres.kill()
         await one.account.coins()
@@ -236,10 +248,10 @@ async def test_a_database_that_is_away_stops_nobody(own_postgres, caplog: pytest
 
 
 async def test_a_database_that_is_not_there_is_told_at_once(own_postgres) -> None:
-    dsn = own_postgres.create()
+    await migrate(dsn := own_postgres.create())
     own_postgres.kill()
     async with A2ESession(KEY) as a2e:
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(JournalError, match="cannot be used"):
             async with shared_brake(a2e, dsn):
                 pass
 
