@@ -95,8 +95,8 @@ ALLOWED = {
     "integrations._queue integrations.postgres jobs session tasks",
     "integrations.prometheus": "observer tasks",
     "integrations.postgres_limits": "integrations._database _ledger _surely _telling observer session errors",
-    "integrations.postgres_watch": "integrations._database integrations.postgres integrations.postgres_limits _deadline "
-    "_endpoint _frozen _ledger _rows _submit _surely errors session tasks watcher",
+    "integrations.postgres_watch": "integrations._database integrations.postgres integrations.postgres_limits "
+    "_deadline _endpoint _frozen _ledger _rows _submit _surely errors session tasks watcher",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",
     "_kit": "_control _secret groups sandbox sandbox.objects",
