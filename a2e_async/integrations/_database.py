@@ -36,7 +36,7 @@ _LIVELY: dict[str, Any] = {
     "connect_timeout": 5, "keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3,
     "tcp_user_timeout": 5000, "application_name": "a2e-async",
 }  # fmt: skip
-_PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TimeoutError)
+PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TimeoutError)
 
 
 class Database:
@@ -74,6 +74,18 @@ class Database:
         except psycopg.Error as error:
             raise self.complaint(error) from None
 
+    async def enter(self, *statements: LiteralString) -> Db:
+        """Open a connection of one's own, if the tables are there, and begin with these; `open` is not needed."""
+        db = await self.connect()
+        try:
+            self._salt = await _layout(db, self.name)
+            for statement in statements:
+                await db.execute(statement)
+        except BaseException:
+            await db.close()
+            raise
+        return db
+
     async def rows(
         self, sql: LiteralString, values: Sequence[object] | dict[str, object] = ()
     ) -> list[tuple[Any, ...]]:
@@ -102,7 +114,7 @@ class Database:
             except psycopg.DataError as error:
                 raise RequestError(f"PostgreSQL cannot keep this: {error}") from None
             except psycopg.Error as error:
-                if loop.time() >= end or not isinstance(error, _PASSING):
+                if loop.time() >= end or not isinstance(error, PASSING):
                     raise self.complaint(error) from None
             except TimeoutError as error:
                 if loop.time() >= end:

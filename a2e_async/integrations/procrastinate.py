@@ -1,11 +1,12 @@
 """Jobs for workers on many machines, each paid for once: procrastinate hands them out, the journal says what is paid.
 
-A worker submits a job and is done with it; whoever watches the account's tasks notes how it ended. Inputs have to be
-URLs: a local file is on one machine only.
+A worker submits a job and is done with it; one of the workers watches what all have submitted. Inputs have to be URLs:
+a local file is on one machine only.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from functools import partial
 from random import uniform
@@ -28,6 +29,8 @@ from a2e_async.integrations._database import Database
 from a2e_async.integrations._desk import Desk, LaterError
 from a2e_async.integrations._queue import TAKE, Dead, adopt, chunks, dead, queue_of, retry, write
 from a2e_async.integrations.postgres import PostgresJournal
+from a2e_async.integrations.postgres_limits import lasting, shared_brake
+from a2e_async.integrations.postgres_watch import shared_watch
 from a2e_async.jobs import Jobs
 from a2e_async.session import A2ESession
 from a2e_async.tasks import KINDS, Task, TaskKind
@@ -137,21 +140,39 @@ class Engine:
 
     async def work(self, concurrency: int = 100) -> None:
         """Submit jobs until this is cancelled, so many taken up at once, also across restarts of the database."""
-        worker = asyncio.create_task(self._work(concurrency), name="a2e-procrastinate")
-        try:
-            await asyncio.wait([worker])
-            worker.result()
-        finally:
-            await surely(self._dismiss(worker))
+        async with shared_brake(self._a2e, self.database.dsn):
+            crew = [asyncio.create_task(work) for work in (self._work(concurrency), self._watch())]
+            try:
+                ended, _ = await asyncio.wait(crew, return_when=asyncio.FIRST_COMPLETED)
+                ended.pop().result()
+            finally:
+                await surely(self._dismiss(crew))
 
-    async def _dismiss(self, worker: asyncio.Task[None]) -> None:
+    async def _dismiss(self, crew: list[asyncio.Task[None]]) -> None:
         # An answer that is nearly here saves others from looking for it.
         for desk in self._desks.values():
             desk.submitter.free.clear()
         await asyncio.gather(*(desk.submitter.finish(_FAREWELL) for desk in self._desks.values()))
-        worker.cancel()
-        await outlast(worker)
+        await _ended(crew)
         self._desks.clear()
+
+    async def _watch(self) -> None:
+        # One of all workers does so for each kind; the others are there in case it dies.
+        kinds = "SELECT DISTINCT kind FROM a2e_batches WHERE account = %s"
+        watching: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                with suppress(JournalError):
+                    for (name,) in await self.database.rows(kinds, (self._account,)):
+                        if name not in watching:
+                            watch = partial(shared_watch, self._a2e, self.database.dsn, KINDS[name])
+                            watching[name] = asyncio.create_task(lasting(watch), name=f"a2e-watch-{name}")
+                for task in watching.values():
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(_PAUSE)
+        finally:
+            await _ended(watching.values())
 
     async def _work(self, concurrency: int) -> None:
         connector = PsycopgConnector(conninfo=self.database.dsn, min_size=1, max_size=4)
@@ -198,3 +219,9 @@ class Engine:
                 self._a2e, PostgresJournal(self.database, batch), reconciler, limited=limited
             )
         return desk
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await outlast(asyncio.gather(*tasks, return_exceptions=True))
