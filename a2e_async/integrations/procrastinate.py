@@ -24,8 +24,8 @@ from a2e_async._ledger import account_of
 from a2e_async._reconcile import Reconciler
 from a2e_async._rows import Entry
 from a2e_async._surely import outlast, surely
-from a2e_async.errors import JournalError
-from a2e_async.integrations._database import Database
+from a2e_async.errors import JournalError, RequestError
+from a2e_async.integrations._database import PASSING, Database
 from a2e_async.integrations._desk import Desk, LaterError
 from a2e_async.integrations._queue import TAKE, Dead, adopt, chunks, dead, queue_of, retry, write
 from a2e_async.integrations.postgres import PostgresJournal
@@ -89,6 +89,7 @@ class Engine:
         self._queue = queue_of(self._account)
         if self._concurrency:
             self._working = asyncio.create_task(self.work(self._concurrency), name="a2e-worker")
+            self._working.add_done_callback(_told)
         return self
 
     async def __aexit__(
@@ -119,6 +120,8 @@ class Engine:
         all workers together may spend on this batch, earlier jobs included; it stays until it is given anew. Raises
         `RequestError` for what no worker could send, local files among it; the jobs before it are handed out.
         """
+        if max_coins is not None and not max_coins >= 0:
+            raise RequestError(f"must not be negative, as {max_coins!r} is.", field="max_coins")
         batch = await self.database.enrol(kind.name, name, account_of(self._a2e.config), rekey=rekey)
         if max_coins is not None:
             await self.database.rows("UPDATE a2e_batches SET max_coins = %s WHERE id = %s", (max_coins, batch))
@@ -135,8 +138,9 @@ class Engine:
 
     async def find(self, kind: TaskKind[..., Task], key: str, *, name: str = "") -> Entry | None:
         """Return how a job stands: its phase, its task's id, and its record once it has ended."""
-        batch = await self.database.enrol(kind.name, name, account_of(self._a2e.config))
-        return await PostgresJournal(self.database, batch).find(key)
+        sql = "SELECT id FROM a2e_batches WHERE kind = %s AND name = %s AND account = %s"
+        rows = await self.database.rows(sql, (kind.name, name, self._account))
+        return await PostgresJournal(self.database, rows[0][0]).find(key) if rows else None
 
     async def work(self, concurrency: int = 100) -> None:
         """Submit jobs until this is cancelled, so many taken up at once, also across restarts of the database."""
@@ -164,7 +168,7 @@ class Engine:
             while True:
                 with suppress(JournalError):
                     for (name,) in await self.database.rows(kinds, (self._account,)):
-                        if name not in watching:
+                        if name in KINDS and name not in watching:
                             watch = partial(shared_watch, self._a2e, self.database.dsn, KINDS[name])
                             watching[name] = asyncio.create_task(lasting(watch), name=f"a2e-watch-{name}")
                 for task in watching.values():
@@ -199,7 +203,7 @@ class Engine:
                         delete_jobs="successful",
                         install_signal_handlers=False,
                     )
-            except ConnectorException as error:
+            except (ConnectorException, *PASSING) as error:
                 _log.warning("The queue is away, and is tried again: %s", self.database.complaint(error))
             await asyncio.sleep(_PAUSE)
 
@@ -209,6 +213,8 @@ class Engine:
     async def _desk(self, batch: int) -> Desk:
         sql = "SELECT kind, max_coins IS NOT NULL FROM a2e_batches WHERE id = %s"
         [(name, limited)] = await self.database.rows(sql, (batch,))
+        if name not in KINDS:
+            raise LaterError(f"a newer a2e-async has to submit {name}.")
         desk = self._desks.get(batch)
         if desk is None or desk.limited != limited or desk.worn:
             config, kind = self._a2e.config, KINDS[name]
@@ -219,6 +225,11 @@ class Engine:
                 self._a2e, PostgresJournal(self.database, batch), reconciler, limited=limited
             )
         return desk
+
+
+def _told(work: asyncio.Task[None]) -> None:
+    if not work.cancelled() and (error := work.exception()):
+        _log.error("Jobs are not submitted any more: %s", error)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
