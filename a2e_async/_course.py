@@ -19,7 +19,7 @@ from a2e_async._budget import Budget
 from a2e_async._deadline import Clock, in_time
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import Refusal, freeze, revive
-from a2e_async._rows import Entry, Phase
+from a2e_async._rows import Entry, Ledger, Phase
 from a2e_async._submit import Draft, Started, Submitter, uncertain
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
@@ -37,7 +37,6 @@ from a2e_async.errors import (
 )
 from a2e_async.files import UNSAFE, Files
 from a2e_async.jobs import Item
-from a2e_async.journal import Journal
 from a2e_async.outcomes import Outcome
 from a2e_async.tasks import Task, TaskKind, TaskState, amount
 from a2e_async.watcher import TaskWatcher, failure, unsaved
@@ -72,7 +71,7 @@ class Course(Generic[TaskT]):
         submitter: Submitter[TaskT],
         budget: Budget,
         *,
-        journal: Journal | None,
+        journal: Ledger | None,
         files: Files,
         out: str | None,
         transfers: asyncio.Semaphore,

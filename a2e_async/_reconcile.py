@@ -13,6 +13,7 @@ import msgspec
 
 from a2e_async._endpoint import Caller, Listing
 from a2e_async._retry import passing
+from a2e_async._rows import LEASE
 from a2e_async.config import PollPolicy
 from a2e_async.errors import A2EError, AuthenticationError, PermissionDeniedError
 from a2e_async.tasks import Task, TaskKind, born
@@ -127,7 +128,8 @@ class Reconciler(Generic[TaskT]):
             raise UnprovableError(f"a {self._kind.name} carries no name of ours to look for")
         # From here on the loop's time: the other may be set while this waits.
         now = asyncio.get_running_loop().time()
-        ago = max(0.0, self._now() - doubted)
+        # It may be in doubt from a time to come: until then its sender may still be at work somewhere.
+        ago = max(-LEASE, self._now() - doubted)
         settled = now + max(0.0, self._settle - ago)
         doubt = _Doubt[TaskT](
             anchor, now - max(ago, self._now() - intended), now - ago, settled, now + self._policy.shortest

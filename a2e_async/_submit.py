@@ -16,7 +16,7 @@ from a2e_async._endpoint import Agent, Permit
 from a2e_async._frozen import Refusal, members
 from a2e_async._limits import Pace
 from a2e_async._reconcile import ASLEEP, GIVE_UP, Reconciler, UnprovableError, new_tag
-from a2e_async._rows import Entry, Phase
+from a2e_async._rows import Entry, Ledger, Phase
 from a2e_async._wire import Request, encode, has_files
 from a2e_async.errors import (
     A2EError,
@@ -31,7 +31,6 @@ from a2e_async.errors import (
     TransportError,
 )
 from a2e_async.groups.account import Account, QuoteRequest
-from a2e_async.journal import Journal
 from a2e_async.tasks import Task, TaskKind, TaskState, amount
 
 TaskT = TypeVar("TaskT", bound=Task)
@@ -74,7 +73,7 @@ class Submitter(Generic[TaskT]):
         budget: Budget,
         reconciler: Reconciler[TaskT],
         *,
-        journal: Journal | None,
+        journal: Ledger | None,
         slots: int,
         transfers: asyncio.Semaphore,
         rate: float | None,
