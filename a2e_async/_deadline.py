@@ -63,7 +63,7 @@ async def permitted(gate: Gate, patience: float, permit: Permit, label: str) -> 
     late = partial(overdue, SUBMITTING, label)
     async with in_time(None if permit.until == inf else permit.until, late):
         permit.left = 0.0
-        ticket = await gate.enter(patience)
+        ticket = await gate.enter(patience, label)
     if ticket is not None:
         if _now() >= permit.until:  # it was withdrawn meanwhile
             gate.leave(ticket)

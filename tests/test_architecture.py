@@ -20,7 +20,7 @@ LONGEST, USUAL = 350, 120
 ALLOWED = {
     "_version": "",
     "_sic": "",
-    "_limits": "",
+    "_limits": "config errors",
     "_sniff": "",
     "_surely": "",
     "errors": "",
@@ -88,6 +88,7 @@ ALLOWED = {
     "integrations.opentelemetry": "_version observer tasks",
     "integrations.postgres": "_retry _rows _secret config errors",
     "integrations.prometheus": "observer tasks",
+    "integrations.postgres_limits": "_surely _telling observer session errors",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",
     "_kit": "_control _secret groups sandbox sandbox.objects",
