@@ -37,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is still buffered would raise again when the interpreter flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (A2EError, OSError) as error:
+    except (A2EError, OSError, ImportError) as error:  # the last where an extra is missing, and says which
         if options.debug:
             say(traceback.format_exc())
         complain(error)
-        return MISUSED if isinstance(error, ConfigError | RequestError | JournalError) else FAILED
+        return MISUSED if isinstance(error, ConfigError | RequestError | JournalError | ImportError) else FAILED
     return code
 
 

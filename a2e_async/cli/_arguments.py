@@ -159,3 +159,15 @@ def sandbox_doctor(arg: ArgumentParser) -> None:
     """`a2e sandbox doctor`."""
     arg.add_argument("files", nargs="+", metavar="FILE", help="HAR as browsers export it, or JSON of single answers")
     options.as_json(arg)
+
+
+def status(arg: ArgumentParser) -> None:
+    """`a2e status`."""
+    options.dsn(arg)
+    options.as_json(arg)
+
+
+def migrate(arg: ArgumentParser) -> None:
+    """`a2e migrate`."""
+    options.dsn(arg)
+    options.as_json(arg)

@@ -14,6 +14,7 @@ _ENVIRONMENT = """\
 environment:
   A2E_API_KEY    the account's token (sk_...), made on the service's page Account > API Token
   A2E_BASE_URL   where the service is; point it at an `a2e sandbox` to try things for free
+  A2E_DSN        the PostgreSQL database that several machines share
 
 exit codes:
   0    done
@@ -50,6 +51,8 @@ COMMANDS = {
     "call": Command("call any endpoint and print its reply as JSON", take.call),
     "credits": Command("show what the account holds", as_json),
     "endpoints": Command("list every endpoint that the SDK declares", take.endpoints),
+    "migrate": Command("make the tables that several machines share, those that are missing", take.migrate),
+    "status": Command("show how the work of several machines stands", take.status),
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
     "sandbox doctor": Command("compare recorded answers of the service with the sandbox's", take.sandbox_doctor),
 }

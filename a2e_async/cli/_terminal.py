@@ -73,3 +73,14 @@ def check_writable(folder: Path) -> None:
 def number(value: float) -> str:
     """Write coins as people do: without a fraction where there is none, and never with an exponent."""
     return f"{value:.2f}".removesuffix(".00")
+
+
+def give_table(rows: Sequence[Sequence[str]], right: range) -> None:
+    """Write rows to stdout with their columns aligned, those of some places to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        give("  ".join(cells).rstrip())
