@@ -1,15 +1,14 @@
-"""What the trial of several machines is made of: workers that can be killed, and a network that can be cut."""
+"""What the trial of several machines is made of: workers that can be killed, and networks that can be cut."""
 
 import asyncio
-import contextlib
 import os
-import random
-import signal
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from _measure import HERE
@@ -23,26 +22,29 @@ class Wire:
     """The network between one worker and the database."""
 
     def __init__(self, dsn: str) -> None:
-        self._upstream = urlsplit(dsn)
+        self._far = urlsplit(dsn)
         self.dsn = ""
         self._open = asyncio.Event()
         self._open.set()
         self._ends: set[asyncio.StreamWriter] = set()
+        self._joined: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> "Wire":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
-        user = self._upstream.netloc.rpartition("@")[0]
-        self.dsn = urlunsplit(self._upstream._replace(netloc=f"{user}@127.0.0.1:{port}" if user else f"127.0.0.1:{port}"))
+        self.dsn = urlunsplit(self._far._replace(netloc=f"{self._far.username}@127.0.0.1:{port}"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self._reset()
+        self._open.set()
+        if self._joined:
+            await asyncio.wait(self._joined)
 
     async def cut(self, seconds: float) -> None:
-        """Let nothing through for so long, in either direction, then reset every connection."""
+        """Carry nothing for so long, in either direction, then reset every connection."""
         self._open.clear()
         await asyncio.sleep(seconds)
         self._reset()
@@ -50,51 +52,51 @@ class Wire:
 
     def _reset(self) -> None:
         for end in tuple(self._ends):
-            if (plug := end.get_extra_info("socket")) is not None:
-                with contextlib.suppress(OSError):
-                    plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+            plug = end.get_extra_info("socket")
+            with suppress(OSError):
+                plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
             end.transport.abort()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = [writer]
+        task, ends = asyncio.current_task(), [writer]
+        self._joined.add(task)
         self._ends.add(writer)
         try:
             await self._open.wait()
-            there, back = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
-            ends.append(back)
+            there, back = await asyncio.open_connection(self._far.hostname, self._far.port)
             self._ends.add(back)
+            ends.append(back)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._carry(reader, back))
                 group.create_task(self._carry(there, writer))
-        except* OSError:
-            pass  # the database is away: as if it had been asked directly
+        except* OSError:  # the database is away, or has hung up
+            pass
         finally:
             for end in ends:
                 self._ends.discard(end)
                 end.transport.abort()
+            self._joined.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
             await self._open.wait()
-            if writer.is_closing():
-                break
             writer.write(data)
             await writer.drain()
-        writer.transport.close()
+        writer.close()
 
 
 class Worker:
-    """A worker in a process of its own, started again whenever it ends, as a machine's service manager would."""
+    """`a2e worker` in a process of its own, started again whenever it ends, as a machine's service manager would."""
 
     def __init__(self, command: Sequence[str], env: dict[str, str], log: Path) -> None:
         self._command, self._env, self._log = command, os.environ | env, log
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._killed = False
-        self.gone = 0
-        """Times that it ended without having been killed."""
+        self.ended = 0
+        """Times that it ended by itself."""
 
-    async def __aenter__(self) -> "Worker":
+    async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep())
         return self
 
@@ -114,10 +116,10 @@ class Worker:
             while True:
                 self._killed = False
                 self._process = await asyncio.create_subprocess_exec(
-                    *self._command, env=self._env, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+                    *self._command, env=self._env, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
                 )
                 await self._process.wait()
-                self.gone += not self._killed
+                self.ended += not self._killed
                 await asyncio.sleep(PAUSE)
 
     def kill(self) -> bool:
@@ -125,24 +127,10 @@ class Worker:
         if self._process is None or self._process.returncode is not None:
             return False
         self._killed = True
-        self._process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        self._process.kill()
         return True
 
 
-@contextlib.asynccontextmanager
-async def background(work: Callable[[], "asyncio._CoroutineLike[None]"]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-def a2e(*, reconciling: bool = True) -> tuple[str, ...]:
-    """Return how `a2e` is started: as it is, or with a reconciler that takes every lost answer for nothing done."""
-    return (sys.executable, "-m", "a2e_async") if reconciling else (sys.executable, str(HERE / "_unreconciled.py"))
-
-
-def draw_from(seed: int) -> random.Random:
-    return random.Random(seed)
+def worker_command(*, reconciled: bool = True) -> tuple[str, ...]:
+    """Return how `a2e` is started: as it is, or with every lost answer taken for nothing done."""
+    return (sys.executable, "-m", "a2e_async") if reconciled else (sys.executable, str(HERE / "_unreconciled.py"))

@@ -75,5 +75,6 @@ async def read_status(dsn: str) -> Status:
 
 
 def _standing(row: tuple[Any, ...]) -> Standing:
-    *head, counts, oldest, dead = row
-    return Standing(*head, {phase.value: 0 for phase in Phase} | counts, oldest, dead)
+    number, kind, name, created, coins, most, counts, oldest, dead = row
+    counts = {phase.value: 0 for phase in Phase} | counts
+    return Standing(number, kind, name, created, coins, most, counts, oldest, dead)
