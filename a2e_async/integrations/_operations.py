@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, LiteralString, NamedTuple
 
 from a2e_async._rows import Phase
-from a2e_async.integrations.postgres import Database
+from a2e_async.integrations._database import Database
 
 ALIVE = 30.0
 """Seconds since its last heartbeat within which a worker counts as alive."""
