@@ -89,7 +89,7 @@ ALLOWED = {
     "integrations._database": "_retry _secret config errors",
     "integrations._operations": "integrations._database _rows",
     "integrations.postgres": "_budget _rows integrations._database errors",
-    "integrations.postgres_limits": "_surely _telling observer session errors",
+    "integrations.postgres_limits": "integrations._database _ledger _surely _telling observer session errors",
     "integrations.prometheus": "_secret integrations._operations observer tasks errors",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",

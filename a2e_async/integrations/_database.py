@@ -35,7 +35,7 @@ _LIVELY: dict[str, Any] = {
     "connect_timeout": 5, "keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3,
     "tcp_user_timeout": 5000, "application_name": "a2e-async",
 }  # fmt: skip
-_PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TimeoutError)
+PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TimeoutError)
 
 
 class Database:
@@ -73,6 +73,18 @@ class Database:
         except psycopg.Error as error:
             raise self.complaint(error) from None
 
+    async def enter(self, *statements: LiteralString) -> Db:
+        """Open a connection of one's own, if the tables are there, and begin with these; `open` is not needed."""
+        db = await self.connect()
+        try:
+            self._salt = await _layout(db, self.name)
+            for statement in statements:
+                await db.execute(statement)
+        except BaseException:
+            await db.close()
+            raise
+        return db
+
     async def rows(
         self, sql: LiteralString, values: Sequence[object] | dict[str, object] = ()
     ) -> list[tuple[Any, ...]]:
@@ -94,7 +106,7 @@ class Database:
             except psycopg.DataError as error:
                 raise RequestError(f"PostgreSQL cannot keep this: {error}") from None
             except psycopg.Error as error:
-                if time.monotonic() >= end or not isinstance(error, _PASSING):
+                if time.monotonic() >= end or not isinstance(error, PASSING):
                     raise self.complaint(error) from None
             except TimeoutError as error:
                 if time.monotonic() >= end:

@@ -9,10 +9,14 @@ CREATE TABLE a2e_jobs(
     task_id text NOT NULL DEFAULT '', price float8 NOT NULL DEFAULT 0, coins float8,
     intended timestamptz NOT NULL DEFAULT clock_timestamp(), doubted timestamptz, ended timestamptz,
     record bytea, failure bytea, path text, twins text NOT NULL DEFAULT '', lost float8 NOT NULL DEFAULT 0,
-    fence text NOT NULL DEFAULT gen_random_uuid(), reason text NOT NULL DEFAULT '', UNIQUE(batch, key));
+    fence text NOT NULL DEFAULT gen_random_uuid(), reason text NOT NULL DEFAULT '', state text NOT NULL DEFAULT '',
+    UNIQUE(batch, key));
 CREATE INDEX a2e_jobs_open ON a2e_jobs(batch, id) WHERE phase IN ('new', 'sending', 'sent');
 CREATE INDEX a2e_jobs_sending ON a2e_jobs(batch) WHERE phase = 'sending';
 CREATE INDEX a2e_jobs_dead ON a2e_jobs(batch, id) WHERE phase IN ('failed', 'uncertain') OR reason <> '';
+
+CREATE TABLE a2e_rates(name text PRIMARY KEY, free timestamptz NOT NULL);
+CREATE TABLE a2e_brakes(account bytea PRIMARY KEY, until timestamptz NOT NULL);
 
 CREATE FUNCTION a2e_coins(job a2e_jobs) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT job.lost::numeric + CASE job.phase WHEN 'new' THEN 0 WHEN 'failed' THEN coalesce(job.coins, 0)
@@ -58,7 +62,7 @@ BEGIN
         VALUES (_batch, _key, _digest, _request, 'sending', _tag, _price, _anchor, _new)
         ON CONFLICT(batch, key) DO UPDATE SET digest = _digest, request = _request, phase = 'sending', tag = _tag,
             price = _price, anchor = _anchor, fence = _new, intended = clock_timestamp(), task_id = '', coins = NULL,
-            doubted = NULL, ended = NULL, record = NULL, failure = NULL, path = NULL, reason = '',
+            doubted = NULL, ended = NULL, record = NULL, failure = NULL, path = NULL, reason = '', state = '',
             lost = j.lost + CASE j.phase WHEN 'uncertain' THEN j.price ELSE 0 END
         WHERE j.fence = _old AND j.phase IN ('new', 'failed', 'uncertain')
         RETURNING id INTO number;
