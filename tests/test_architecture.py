@@ -176,7 +176,7 @@ def test_imports_are_seen_wherever_they_stand() -> None:
         ("django", {"integrations.django"}),
         ("opentelemetry", {"integrations.opentelemetry"}),
         ("prometheus_client", {"integrations.prometheus"}),
-        ("psycopg", {"integrations._database", "integrations.postgres_limits"}),
+        ("psycopg", {"integrations._database"}),
         ("psycopg_pool", {"integrations._database"}),
         ("backoff", {"_retry"}),
         ("sqlite3", {"_lock", "_writer", "journal"}),

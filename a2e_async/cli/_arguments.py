@@ -171,3 +171,28 @@ def migrate(arg: ArgumentParser) -> None:
     """`a2e migrate`."""
     options.dsn(arg)
     options.as_json(arg)
+
+
+def dead(arg: ArgumentParser) -> None:
+    """`a2e dead`."""
+    options.dsn(arg)
+    options.as_json(arg)
+
+
+def dead_retry(arg: ArgumentParser) -> None:
+    """`a2e dead retry`."""
+    arg.add_argument("key", metavar="KEY", help="key of the job, as `a2e dead` shows it")
+    _of_batch(arg)
+
+
+def dead_adopt(arg: ArgumentParser) -> None:
+    """`a2e dead adopt`."""
+    arg.add_argument("key", metavar="KEY", help="key of the job, as `a2e dead` shows it")
+    arg.add_argument("task_id", metavar="TASK_ID", help="the task that it became, from the service's records")
+    _of_batch(arg)
+
+
+def _of_batch(arg: ArgumentParser) -> None:
+    arg.add_argument("--kind", default="face_swap", metavar="KIND", help="kind of the batch (%(default)s)")
+    arg.add_argument("--name", default="", metavar="NAME", help="name of the batch")
+    options.dsn(arg)

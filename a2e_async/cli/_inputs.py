@@ -1,6 +1,7 @@
 """What people name: media, by a URL or a local file, kinds of task, and the database that machines share."""
 
 import os
+from importlib import import_module
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -29,6 +30,7 @@ def is_picture(text: str) -> bool:
 
 def kind_named(name: str, argument: str) -> TaskKind[..., Task]:
     """Return a kind of task; raise RequestError, about this argument, for one that is none."""
+    import_module("a2e_async.groups")  # which fills KINDS
     if name in KINDS:
         return KINDS[name]
     hint = did_you_mean(name, KINDS)

@@ -1,6 +1,7 @@
 """How the work of several machines stands, read from the database that they share."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any, LiteralString, NamedTuple
 
 from a2e_async._rows import Phase
@@ -62,15 +63,11 @@ class Status(NamedTuple):
 
 async def read_status(dsn: str) -> Status:
     """Return how everything stands; raise `JournalError` where the database cannot be used or has no tables."""
-    database = await Database(dsn).open()
-    try:
+    async with aclosing(await Database(dsn).open()) as database:
         rows = await database.rows(_BATCHES)
         [(waiting, running)] = await database.rows(_QUEUE)
         [(workers,)] = await database.rows(_WORKERS, (ALIVE,))
-        [(braking,)] = await database.rows("SELECT to_regclass('a2e_brakes') IS NOT NULL")
-        [(brake,)] = await database.rows(_BRAKES) if braking else [(0.0,)]
-    finally:
-        await database.aclose()
+        [(brake,)] = await database.rows(_BRAKES)
     return Status([_standing(row) for row in rows], waiting, running, workers, brake)
 
 
