@@ -79,7 +79,8 @@ class Reconciler(Generic[TaskT]):
         settle: float,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._caller, self._kind, self._policy, self._settle, self._now = caller, kind, policy, settle, now
+        self._caller, self._policy, self._settle, self._now = caller, policy, settle, now
+        self.kind = kind
         self._doubts: dict[str, _Doubt[TaskT]] = {}
         self._anchors: deque[tuple[float, str]] = deque()
         self._opening = asyncio.Lock()
@@ -109,8 +110,8 @@ class Reconciler(Generic[TaskT]):
         return self._first
 
     async def _look_first(self) -> str | None:
-        listing = self._kind.records
-        if listing is None or not self._kind.tag:
+        listing = self.kind.records
+        if listing is None or not self.kind.tag:
             return None
         try:
             page = await self._caller.call(listing, listing.request())
@@ -123,9 +124,9 @@ class Reconciler(Generic[TaskT]):
 
         Raises UnprovableError where the records cannot be read, or may no longer reach back so far.
         """
-        listing = self._kind.records
-        if listing is None or not self._kind.tag:
-            raise UnprovableError(f"a {self._kind.name} carries no name of ours to look for")
+        listing = self.kind.records
+        if listing is None or not self.kind.tag:
+            raise UnprovableError(f"a {self.kind.name} carries no name of ours to look for")
         # From here on the loop's time: the other may be set while this waits.
         now = asyncio.get_running_loop().time()
         # It may be in doubt from a time to come: until then its sender may still be at work somewhere.
@@ -136,7 +137,7 @@ class Reconciler(Generic[TaskT]):
         )
         self._doubts[tag] = doubt
         if self._task is None:
-            self._task = asyncio.create_task(self._run(listing), name=f"a2e-reconciler-{self._kind.name}")
+            self._task = asyncio.create_task(self._run(listing), name=f"a2e-reconciler-{self.kind.name}")
         try:
             return await doubt.future
         finally:

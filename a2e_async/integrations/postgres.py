@@ -12,12 +12,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, LiteralString, Self, cast
 
+import msgspec
+
 from a2e_async._budget import WaitingError
 from a2e_async._rows import LEASE, Count, Done, Entry, Head, Phase, Summary, checked
 from a2e_async.errors import BudgetExceededError, JournalError
-from a2e_async.integrations._database import MARK, Database, Db, migrate
+from a2e_async.integrations._database import LAYOUT, MARK, Database, Db, migrate
 
-__all__ = ["PostgresJournal", "TakenError", "migrate"]
+__all__ = ["LAYOUT", "Database", "PostgresJournal", "TakenError", "migrate"]
 
 # Nobody can be sending it any more, once its lease is over and the answer cannot come.
 _DOUBTED = f"CASE phase WHEN 'sending' THEN coalesce(doubted, intended + interval '{LEASE:g} s') ELSE doubted END"
@@ -38,6 +40,12 @@ class TakenError(JournalError):
     """Somebody else went on with the job: nothing was written, and nothing more may be done on what was known."""
 
 
+class _Fence(msgspec.Struct):
+    job: int
+    key: str
+    value: str
+
+
 class PostgresJournal:
     """The journal of one batch, a `Ledger`. What somebody else changed meanwhile raises `TakenError`."""
 
@@ -45,8 +53,7 @@ class PostgresJournal:
 
     def __init__(self, database: Database, batch: int) -> None:
         self.database, self.batch = database, batch
-        self._fences: dict[int, str] = {}
-        self._numbers: dict[str, int] = {}
+        self._fences: dict[int | str, _Fence] = {}
         self._holding: Db | None = None
         self._later: set[asyncio.Task[object]] = set()
 
@@ -96,8 +103,17 @@ class PostgresJournal:
         *row, fence = rows[0]
         entry = self._read(row)
         if entry.phase != Phase.DONE:
-            self._numbers[key], self._fences[entry.id] = entry.id, str(fence)
+            self._keep(_Fence(entry.id, key, fence))
         return entry
+
+    def forget(self, key: str | int) -> None:
+        """Keep in memory nothing more of a job, named by its key or its number."""
+        if known := self._fences.pop(key, None):
+            for other in (known.job, known.key):
+                self._fences.pop(other, None)
+
+    def _keep(self, fence: "_Fence") -> None:
+        self._fences[fence.job] = self._fences[fence.key] = fence
 
     async def intend(  # noqa: PLR0913 - what an intent consists of
         self, key: str, digest: bytes, request: bytes, tag: str | None, price: float, *, anchor: str | None = None
@@ -107,7 +123,7 @@ class PostgresJournal:
         Raises `BudgetExceededError` where all workers together would spend more than the batch may, `WaitingError`
         where that is not certain yet.
         """
-        old, new = self._fences.get(self._numbers.get(key, 0), ""), secrets.token_hex(8)
+        old, new = self._fence(key), secrets.token_hex(8)
         values = (self.batch, key, digest, request, tag, price, anchor, old, new)
         try:
             sql = "SELECT * FROM a2e_intend(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -122,7 +138,7 @@ class PostgresJournal:
             task.add_done_callback(self._later.discard)
             raise
         if job is not None:
-            self._numbers[key], self._fences[int(job)] = int(job), new
+            self._keep(_Fence(int(job), key, new))
             return int(job)
         if most is None:
             raise self._taken(repr(key))
@@ -160,7 +176,7 @@ class PostgresJournal:
             ended = clock_timestamp(), reason = ''"""
         known: dict[str, Any] = {"phase": phase.value, "coins": coins, "record": record, "failure": failure}
         await self._change(job, sets, or_else="phase = %(phase)s", **known)
-        self._fences.pop(job, None)
+        self.forget(job)
 
     async def saved(self, job: int, path: str) -> None:
         """Note where a result lies."""
@@ -197,15 +213,20 @@ class PostgresJournal:
         or_else: LiteralString = "false",
         **values: object,
     ) -> tuple[Any, ...]:
-        old, new = self._fences.get(job, ""), secrets.token_hex(8)
+        old, new = self._fence(job), secrets.token_hex(8)
         # Sent twice, the second finds the fence that the first has left.
         sql: LiteralString = f"""UPDATE a2e_jobs SET fence = %(new)s, {sets}
             WHERE id = %(job)s AND (fence IN (%(old)s, %(new)s) OR {or_else}) RETURNING {back}"""
         rows = await self.database.rows(sql, {"job": job, "old": old, "new": new} | values)
         if not rows:
             raise self._taken(str(job))
-        self._fences[job] = new
+        if known := self._fences.get(job):
+            known.value = new
         return rows[0]
+
+    def _fence(self, job: int | str) -> str:
+        known = self._fences.get(job)
+        return known.value if known else ""
 
     def _taken(self, job: str) -> TakenError:
         return TakenError(

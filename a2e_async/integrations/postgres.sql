@@ -37,6 +37,16 @@ END $$;
 CREATE TRIGGER a2e_moved AFTER INSERT OR UPDATE OF phase, coins, price, lost ON a2e_jobs
     FOR EACH ROW EXECUTE FUNCTION a2e_moved();
 
+-- Whoever follows a job knows its batch and its key, not its number, which it may not have yet.
+CREATE FUNCTION a2e_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('a2e_changes', json_build_array(NEW.batch, encode(sha256(convert_to(NEW.key, 'UTF8')), 'hex'))::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER a2e_changed AFTER UPDATE OF phase, state ON a2e_jobs FOR EACH ROW
+    WHEN (NEW.state <> OLD.state OR (NEW.phase <> OLD.phase AND NEW.phase IN ('sent', 'done', 'failed', 'uncertain')))
+    EXECUTE FUNCTION a2e_changed();
+
 -- Returns the job's number; else NULL, and where it is coins that keep it back, how many are spent and how many
 -- submissions have no answer yet. Those count twice, as `Budget` has it; where one has no price, it goes alone.
 CREATE FUNCTION a2e_intend(

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import LiteralString, Self
 
 from a2e_async._ledger import account_of
 from a2e_async._surely import outlast
@@ -80,53 +80,68 @@ async def shared_brake(a2e: A2ESession, dsn: str) -> AsyncGenerator[None]:
     pause in the database. Raises `JournalError` if that cannot be used at first; later it is logged, and each process
     goes by its own 429s until it can.
     """
-    brake = _Brake(a2e, dsn)
-    await brake.listen()
-    with teller_of(a2e).observed_by(brake.observe):
-        work = asyncio.create_task(_together(brake.tell, brake.hear), name="a2e-brake")
-        try:
-            yield
-        finally:
-            work.cancel()
-            await outlast(work)
-            await brake.ear.close()
+    database, me = Database(dsn), secrets.token_hex(8)
+    met: asyncio.Queue[float] = asyncio.Queue()
 
+    def account() -> bytes:
+        return database.hashed(account_of(a2e.config))
 
-class _Brake:
-    ear: Db
-
-    def __init__(self, a2e: A2ESession, dsn: str) -> None:
-        self._a2e, self._database, self._me = a2e, Database(dsn), secrets.token_hex(8)
-        self._met: asyncio.Queue[float] = asyncio.Queue()
-
-    @property
-    def _account(self) -> bytes:
-        return self._database.hashed(account_of(self._a2e.config))
-
-    def observe(self, event: Event) -> None:
+    def observe(event: Event) -> None:
         if isinstance(event, Braked):
-            self._met.put_nowait(event.seconds)
+            met.put_nowait(event.seconds)
 
-    async def tell(self) -> None:
+    def heard(text: str) -> None:
+        whose, teller, seconds = json.loads(text)
+        if whose == account().hex() and teller != me:
+            a2e.brake(seconds)
+
+    async def missed(db: Db) -> None:
+        for (seconds,) in await (await db.execute(_LEFT, (account(),))).fetchall():
+            a2e.brake(seconds)
+
+    async def tell() -> None:
         while True:
-            seconds = max([await self._met.get(), *(self._met.get_nowait() for _ in range(self._met.qsize()))])
-            async with await self._database.enter() as db:
-                await db.execute(_TELL, {"account": self._account, "me": self._me, "seconds": seconds})
+            seconds = max([await met.get(), *(met.get_nowait() for _ in range(met.qsize()))])
+            async with await database.enter() as db:
+                await db.execute(_TELL, {"account": account(), "me": me, "seconds": seconds})
 
-    async def listen(self) -> None:
-        self.ear = await self._database.enter("LISTEN a2e_brakes")
-        for (seconds,) in await (await self.ear.execute(_LEFT, (self._account,))).fetchall():
-            self._a2e.brake(seconds)
+    async with hearing(database, "LISTEN a2e_brakes", heard, missed), going_on(tell):
+        with teller_of(a2e).observed_by(observe):
+            yield
 
-    async def hear(self) -> None:
-        if self.ear.closed:
-            await self.listen()
-        account = self._account.hex()
-        async with self.ear:
-            async for note in self.ear.notifies():
-                whose, teller, seconds = json.loads(note.payload)
-                if whose == account and teller != self._me:
-                    self._a2e.brake(seconds)
+
+@asynccontextmanager
+async def hearing(
+    database: Database, listen: LiteralString, heard: Callable[[str], None], missed: Callable[[Db], Awaitable[None]]
+) -> AsyncGenerator[None]:
+    """Hear what is told on a channel; after each connecting, the first included, ask what was told before."""
+    ear = await database.enter(listen)
+
+    async def hear() -> None:
+        nonlocal ear
+        ear = await database.enter(listen) if ear.closed else ear
+        async with ear:
+            await missed(ear)
+            async for note in ear.notifies():
+                heard(note.payload)
+
+    try:
+        await missed(ear)
+        async with going_on(hear):
+            yield
+    finally:
+        await ear.close()
+
+
+@asynccontextmanager
+async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """Have something done while the block runs; a second after it lost its database, anew."""
+    task = asyncio.create_task(lasting(work), name="a2e-shared")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await outlast(task)
 
 
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:
@@ -137,9 +152,3 @@ async def lasting(work: Callable[[], Awaitable[None]]) -> None:
         except (JournalError, *PASSING) as error:
             log.warning("No database for what is shared, tried again each second: %s", error)
         await asyncio.sleep(AGAIN)
-
-
-async def _together(*works: Callable[[], Awaitable[None]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(lasting(work))
