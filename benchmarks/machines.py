@@ -26,15 +26,16 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from _machines import Wire, Worker, worker_command
 from _measure import renew, table
 from chaos import FAULTS, KEY, sandbox
 
-from a2e_async import A2EError
-from a2e_async.integrations import postgres
+from a2e_async import FACE_SWAP, A2EError, A2ESession
+from a2e_async.integrations._database import migrate
 from a2e_async.integrations._operations import Standing, read_status
+from a2e_async.integrations.procrastinate import Engine
 from tests.servers import PostgreSQL
 
 CUT = 10.0
@@ -117,7 +118,7 @@ async def trial(plan: Plan, *, reconciled: bool, folder: Path) -> Trial:
         server = await stack.enter_async_context(sandbox())
         database = stack.enter_context(PostgreSQL(durable=True))
         dsn = database.create()
-        await postgres.migrate(dsn)
+        await migrate(dsn)
         await submit(dsn, server.url, plan.jobs)
         for rule in FAULTS:
             await server.fault(rule)
@@ -144,8 +145,8 @@ async def submit(dsn: str, url: str, jobs: int) -> None:
     samples = f"{url}/sandbox/samples"
     media = {"face_url": f"{samples}/face.jpg", "video_url": f"{samples}/clip.mp4"}
     keys = [f"job-{number:05}" for number in range(jobs)]
-    async with A2ESession(KEY, base_url=url) as a2e:
-        await submit_many(a2e, dsn, FACE_SWAP, [{"key": key, "name": key, **media} for key in keys])
+    async with A2ESession(KEY, base_url=url) as a2e, Engine(dsn, a2e) as engine:
+        await engine.submit_many(FACE_SWAP, [{"key": key, "name": key, **media} for key in keys])
 
 
 class Machine:

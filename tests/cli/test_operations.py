@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Ran
 
 PASSWORD = "well-kept-password"
-COMMANDS = [("status",), ("migrate",)]
+COMMANDS = [("status",), ("migrate",), ("dead",), ("dead", "retry", "key"), ("dead", "adopt", "key", "id")]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_nothing_yet(a2e, shared):
 
 
 def test_how_a_batch_stands(a2e, batch):
-    assert batch("one", "two", "fail:moderation").code == 1
+    assert batch("one", "two", "moderation:faces").code == 1
     ran = a2e("status")
     head, row, _ = ran.out.splitlines()
     told = dict(zip(head.split(), row.split(), strict=True))
@@ -164,3 +164,72 @@ def test_without_the_extra(a2e, monkeypatch):
     ran = a2e("status", "--dsn", "postgresql://127.0.0.1/a2e")
     assert ran.code == 2
     assert "pip install 'a2e-async[postgres]'" in ran.error
+
+
+@pytest.fixture
+def dead(a2e, batch, shared) -> str:
+    """Three dead jobs, and one that is done."""
+    batch("good", "fail:because", "moderation:faces", "lost")
+    sql = "UPDATE a2e_jobs SET phase = 'uncertain', task_id = '', coins = NULL, record = NULL WHERE key = 'lost'"
+    execute(shared, sql)
+    return shared
+
+
+def test_no_job_is_dead(a2e, shared):
+    ran = a2e("dead")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+def test_each_dead_job_has_its_reason(a2e, dead):
+    ran = a2e("dead")
+    assert ran.code == 0
+    first, third, second = sorted(ran.out.splitlines())
+    assert first.startswith("face_swap - fail:because failed: ")
+    assert "because" in first.partition(": ")[2]
+    assert second.startswith("face_swap - moderation:faces failed: ")
+    assert third.startswith("face_swap - lost uncertain: ")
+    told = {job["key"]: job for job in a2e("dead", "--json").json}
+    assert told.keys() == {"fail:because", "moderation:faces", "lost"}
+    assert [told[key]["final"] for key in told] == [key == "moderation:faces" for key in told]
+
+
+def test_retry_hands_a_job_out_once_more(a2e, dead):
+    ran = a2e("dead", "retry", "fail:because")
+    assert (ran.code, ran.out) == (0, "")
+    assert "fail:because is in the queue again" in ran.err
+    assert "fail:because" not in a2e("dead").out
+    [status] = a2e("status", "--json").json
+    assert (status["batches"][0]["new"], status["waiting"]) == (1, 1)
+
+
+def test_what_moderation_refused_is_not_handed_out(a2e, dead):
+    ran = a2e("dead", "retry", "moderation:faces")
+    assert ran.code == 2
+    assert "refused by moderation, which is final" in ran.error
+    assert a2e("status", "--json").json[0]["waiting"] == 0
+
+
+def test_adopt_says_which_task_it_was(a2e, dead):
+    ran = a2e("dead", "adopt", "lost", "6b0b85671422525dba9ed566")
+    assert (ran.code, ran.out) == (0, "")
+    assert "lost is task 6b0b85671422525dba9ed566" in ran.err
+    assert "lost" not in a2e("dead").out
+    assert execute(dead, "SELECT phase, task_id FROM a2e_jobs WHERE key = 'lost'") == [
+        ("sent", "6b0b85671422525dba9ed566")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("retry", "good"), "'good' is no dead job"),
+        (("retry", "nobody"), "'nobody' is no dead job"),
+        (("retry", "lost", "--name", "other"), "'lost' is no dead job of the face_swap batch 'other'"),
+        (("retry", "lost", "--kind", "face_swop"), "did you mean 'face_swap'"),
+        (("adopt", "fail:because", "6b0b85671422525dba9ed566"), "'fail:because' is no dead job"),
+    ],
+)
+def test_what_cannot_be_said_of_a_job(a2e, dead, words, told):
+    ran = a2e("dead", *words)
+    assert ran.code == 2
+    assert told.lower() in ran.error.lower()
