@@ -29,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = asyncio.run(_coroutine(options))
+        # psycopg cannot use the loop that Windows has by default.
+        loop = asyncio.SelectorEventLoop if os.name == "nt" and "dsn" in options else None
+        with asyncio.Runner(loop_factory=loop) as runner:
+            code = runner.run(_coroutine(options))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED

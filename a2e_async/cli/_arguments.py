@@ -173,6 +173,24 @@ def migrate(arg: ArgumentParser) -> None:
     options.as_json(arg)
 
 
+def submit(arg: ArgumentParser) -> None:
+    """`a2e submit`."""
+    arg.add_argument("kind", metavar="KIND", help="kind of task, such as face_swap")
+    arg.add_argument("jobs", metavar="FILE", help=".csv, .jsonl or .ndjson whose columns are the fields, and key")
+    options.dsn(arg)
+    arg.add_argument("--name", default="", metavar="NAME", help="name of the batch, if there are several of a kind")
+    arg.add_argument("--max-coins", type=options.amount, metavar="N", help="coins that all workers may spend on it")
+    arg.add_argument("--rekey", action="store_true", help="the batch's account is the same with a new key")
+
+
+def worker(arg: ArgumentParser) -> None:
+    """`a2e worker`."""
+    options.dsn(arg)
+    arg.add_argument(
+        "--concurrency", type=options.count, default=100, metavar="N", help="jobs taken up at once (%(default)s)"
+    )
+
+
 def dead(arg: ArgumentParser) -> None:
     """`a2e dead`."""
     options.dsn(arg)

@@ -52,6 +52,8 @@ COMMANDS = {
     "credits": Command("show what the account holds", as_json),
     "endpoints": Command("list every endpoint that the SDK declares", take.endpoints),
     "migrate": Command("make the tables that several machines share, those that are missing", take.migrate),
+    "submit": Command("put the jobs of a file into the queue that several machines share", take.submit),
+    "worker": Command("submit and watch the jobs in that queue until Ctrl-C", take.worker),
     "status": Command("show how the work of several machines stands", take.status),
     "dead": Command("list the jobs of several machines that go no further; retry and adopt", take.dead),
     "dead retry": Command("hand a dead job out once more", take.dead_retry),

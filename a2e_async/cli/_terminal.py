@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -52,6 +53,15 @@ def if_interrupted(text: Callable[[], str]) -> Generator[None]:
     except asyncio.CancelledError:
         say(f"a2e: interrupted. {text()}")
         raise
+
+
+async def told_to_stop() -> None:
+    """Return at Ctrl-C or SIGTERM: the proper end of what serves until then."""
+    stopped = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows, which tells of Ctrl-C only
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    with contextlib.suppress(asyncio.CancelledError):
+        await stopped.wait()
 
 
 def resumption(kind: str, ids: Iterable[str]) -> str:

@@ -61,8 +61,8 @@ async def shared_watch(a2e: A2ESession, dsn: str, kind: TaskKind[..., Any]) -> N
 class _Watch:
     def __init__(self, a2e: A2ESession, database: Database, kind: TaskKind[..., Any]) -> None:
         self._a2e, self._database, self._kind = a2e, database, kind
-        self._watched: dict[int, asyncio.Task[None]] = {}
-        self._news: dict[int, tuple[Any, ...]] = {}
+        self._watched: dict[str, asyncio.Task[None]] = {}  # by task, as a job may become another one
+        self._news: dict[str, tuple[Any, ...]] = {}
 
     async def work(self) -> None:
         async with await self._database.enter(_NOTICED) as db:
@@ -87,9 +87,10 @@ class _Watch:
             if (everything := loop.time() >= due) or (values.get("ids") and len(self._watched) < MOST):
                 rows = await db.execute(_SENT + (_FIRST if everything else " AND j.id = ANY(%(ids)s)"), values)
                 due = loop.time() + _RESCAN if everything else due
-                for job, *row in await rows.fetchall():
-                    if job not in self._watched and len(self._watched) < MOST:
-                        self._watched[job] = asyncio.create_task(self._follow(job, *row), name="a2e-shared-watch")
+                for job, task_id, state in await rows.fetchall():
+                    if task_id not in self._watched and len(self._watched) < MOST:
+                        follow = self._follow(job, task_id, state)
+                        self._watched[task_id] = asyncio.create_task(follow, name="a2e-shared-watch")
             notes = [json.loads(note.payload) async for note in db.notifies(timeout=_TICK)]
             values["ids"] = [note["job"] for note in notes if note["phase"] == "sent"]
             if self._news:
@@ -104,12 +105,12 @@ class _Watch:
             async for change in watcher:
                 if (new := change.state) is not TaskState.UNKNOWN:
                     seen = (new.value, new.final, amount(change.task.coins), change.task.to_json(), "")
-                    self._news[job] = (job, task_id, *seen)
+                    self._news[task_id] = (job, task_id, *seen)
         except A2EError as error:
-            self._news[job] = (job, task_id, "", False, None, None, str(error).replace("\0", " "))
+            self._news[task_id] = (job, task_id, "", False, None, None, str(error).replace("\0", " "))
             await asyncio.sleep(_ANEW)
         finally:
-            self._watched.pop(job, None)
+            self._watched.pop(task_id, None)
 
 
 class SharedJobs:
