@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from _measure import HERE
+
 PAUSE = 1.0
 """Seconds after which what keeps a worker running starts it again."""
 _LINGER = struct.pack("ii", 1, 0)

@@ -1,17 +1,13 @@
 """Several workers on one database, killed again and again, its server restarted, its network cut: what was paid.
 
 python benchmarks/machines.py [--jobs 5000] [--workers 3] [--kills 20] [--seed 1] [--quick] [--only on] [--page FILE]
-python benchmarks/machines.py --polling | --rate 20
 
 The sandbox, PostgreSQL and each `a2e worker` are processes of their own, and each worker reaches the database through a
 network of its own. At random instants a worker gets SIGKILL, and is started again a second later. When a third of the
 jobs has ended, PostgreSQL is restarted; at two thirds, one worker's network carries nothing for ten seconds, and then
 resets its connections. At the end the sandbox's books are held against the journal's. The same once more, with every
-lost answer taken for nothing done, shows what reconciliation is worth. Exits with 1 unless, with it, every job has ended,
-each was paid for once, and the totals agree.
-
-`--polling` counts the status requests for the same jobs with 1, 3 and 10 workers, and `--rate` how many requests a
-second 3 workers sent together under a shared rate.
+lost answer taken for nothing done, shows what reconciliation is worth. Exits with 1 unless, with it, every job has
+ended, each was paid for once, and the totals agree.
 """
 
 import argparse
@@ -77,6 +73,7 @@ class Trial:
 
     def rows(self) -> dict[str, object]:
         """Return what the table tells, the journal's word beside that of the sandbox."""
+        paid = -sum(row["delta"] for row in self.ledger if row["reason"] != "grant")
         names = [match[0] for task in self.tasks if (match := re.search(r"job-\d+", task["name"]))]
         per_job = collections.Counter(names)
         counts = dict(self.standing.counts) if self.standing else {}
@@ -93,9 +90,7 @@ class Trial:
             "tasks on the server": len(self.tasks),
             "jobs without a task": self.plan.jobs - len(per_job),
             "jobs paid for more than once": sum(count > 1 for count in per_job.values()),
-            "coins by the server's ledger": round(
-                -sum(row["delta"] for row in self.ledger if row["reason"] != "grant")
-            ),
+            "coins by the server's ledger": round(paid),
             "coins by the journal": round(self.standing.coins) if self.standing else 0,
         }
 
@@ -108,7 +103,7 @@ class Trial:
 
 
 def _named(rule: dict[str, Any]) -> str:
-    return f"{rule['effect']} {rule['status'] or ''}".strip()
+    return f"{rule['effect']} {rule['status']}" if rule["effect"] == "status" else str(rule["effect"])
 
 
 async def trial(plan: Plan, *, reconciled: bool, folder: Path) -> Trial:
