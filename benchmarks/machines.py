@@ -24,9 +24,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from _machines import Wire, Worker, worker_command
-from _measure import renew, table
-from chaos import FAULTS, KEY, sandbox
+from _machines import Wire, Worker
+from _measure import HERE, renew, table
+from chaos import A2E, FAULTS, KEY, sandbox
 
 from a2e_async import FACE_SWAP, A2EError, A2ESession
 from a2e_async.integrations._database import migrate
@@ -36,6 +36,7 @@ from tests.servers import PostgreSQL
 
 CUT = 10.0
 LOOK = 0.5
+UNRECONCILED = (sys.executable, str(HERE / "_unreconciled.py"))
 OPEN = {"new", "sending", "sent"}
 
 
@@ -118,8 +119,9 @@ async def trial(plan: Plan, *, reconciled: bool, folder: Path) -> Trial:
         for rule in FAULTS:
             await server.fault(rule)
         began = time.monotonic()
+        command = (*(A2E if reconciled else UNRECONCILED), "worker")
         crew = [
-            await stack.enter_async_context(Machine(dsn, server.url, folder / f"{number}.log", reconciled=reconciled))
+            await stack.enter_async_context(Machine(dsn, server.url, folder / f"{number}.log", command))
             for number in range(plan.workers)
         ]
         killing = asyncio.create_task(_kill(found, crew, draw))
@@ -147,8 +149,8 @@ async def submit(dsn: str, url: str, jobs: int) -> None:
 class Machine:
     """A worker, and its network to the database."""
 
-    def __init__(self, dsn: str, url: str, log: Path, *, reconciled: bool = True, words: Sequence[str] = ()) -> None:
-        self._url, self._log, self._command = url, log, (*worker_command(reconciled=reconciled), "worker", *words)
+    def __init__(self, dsn: str, url: str, log: Path, command: Sequence[str] = (*A2E, "worker")) -> None:
+        self._url, self._log, self._command = url, log, command
         self.wire = Wire(dsn)
         self._stack = AsyncExitStack()
 
