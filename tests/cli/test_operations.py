@@ -1,0 +1,166 @@
+"""`a2e status`, `a2e migrate`, `a2e dead`: looking after what several machines share, on a real PostgreSQL."""
+
+import csv
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli.conftest import Ran
+
+PASSWORD = "well-kept-password"
+COMMANDS = [("status",), ("migrate",)]
+
+
+@pytest.fixture
+def shared(a2e: Callable[..., Ran], database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with the tables, which the commands find by themselves."""
+    monkeypatch.setenv("A2E_DSN", database)
+    assert a2e("migrate").code == 0
+    return database
+
+
+@pytest.fixture
+def batch(a2e: Callable[..., Ran], shared: str, sandbox, tmp_path: Path) -> Callable[..., Ran]:
+    """Run swaps of these names, whose keys they are."""
+
+    def run(*names: str, **options: str) -> Ran:
+        with (tmp_path / "jobs.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["key", "name", "face_url", "video_url"])
+            rows.writerows([name, name, sandbox.face_url, sandbox.video_url] for name in names)
+        return a2e("batch", "jobs.csv", "--journal", shared, *options)
+
+    return run
+
+
+def execute(dsn: str, sql: str) -> list[tuple]:
+    with closing(psycopg.connect(dsn, autocommit=True)) as db:
+        found = db.execute(sql)
+        return found.fetchall() if found.description else []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_database_is_named(a2e, monkeypatch, command):
+    monkeypatch.delenv("A2E_DSN", raising=False)
+    ran = a2e(*command)
+    assert ran.code == 2
+    assert ran.err == ran.error + "\n"
+    assert "pass --dsn, or set A2E_DSN" in ran.error
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_what_is_no_dsn(a2e, command):
+    ran = a2e(*command, "--dsn", f"{PASSWORD}@nowhere")
+    assert ran.code == 2
+    assert "postgresql://user:password@host:port/database" in ran.error
+    assert PASSWORD not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_server(a2e, command):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    ran = a2e(*command, "--dsn", f"postgresql://a2e:{PASSWORD}@127.0.0.1:{port}/a2e", "--debug")
+    assert ran.code == 2
+    assert f"postgresql://127.0.0.1:{port}/a2e cannot be used" in ran.err.splitlines()[-1]
+    assert PASSWORD not in ran.out + ran.err
+
+
+def test_no_tables(a2e, database):
+    ran = a2e("status", "--dsn", database)
+    assert ran.code == 2
+    assert ran.err == ran.error + "\n"
+    assert "make them with `a2e migrate`" in ran.error
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_wrong_password(a2e, database, command):
+    place = Path(execute(database, "SHOW hba_file")[0][0])
+    before = place.read_text(encoding="utf-8")
+    address = database.replace("a2e@", f"guarded:{PASSWORD}@")
+    try:
+        place.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{before}", encoding="utf-8")
+        execute(database, "CREATE ROLE guarded LOGIN PASSWORD 'another'")
+        execute(database, "SELECT pg_reload_conf()")
+        ran = a2e(*command, "--dsn", address, "--debug")
+    finally:
+        place.write_text(before, encoding="utf-8")
+        execute(database, "DROP ROLE guarded")
+        execute(database, "SELECT pg_reload_conf()")
+    assert ran.code == 2
+    assert "password authentication failed" in ran.err.splitlines()[-1]
+    assert PASSWORD not in ran.out + ran.err
+
+
+def test_migrate_makes_the_tables_once(a2e, database):
+    first, again = (a2e("migrate", "--dsn", database) for _ in range(2))
+    assert (first.code, again.code) == (0, 0)
+    assert first.out.endswith(": the missing tables were made; layout 1\n")
+    assert again.out.endswith(": nothing was missing; layout 1\n")
+    place = database.replace("a2e@", "")
+    assert a2e("migrate", "--dsn", database, "--json").json == [{"database": place, "layout": 1, "made": False}]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_tables_of_a_newer_version(a2e, shared, command):
+    execute(shared, "UPDATE a2e_layout SET version = 99")
+    ran = a2e(*command)
+    assert ran.code == 2
+    assert "set up by a newer a2e-async (layout 99" in ran.error
+
+
+def test_nothing_yet(a2e, shared):
+    ran = a2e("status")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1:] == ["queue: 0 waiting, 0 taken up; workers: 0; no brake"]
+    assert a2e("status", "--dsn", shared, "--json").json[0]["batches"] == []
+
+
+def test_how_a_batch_stands(a2e, batch):
+    assert batch("one", "two", "fail:moderation").code == 1
+    ran = a2e("status")
+    head, row, _ = ran.out.splitlines()
+    told = dict(zip(head.split(), row.split(), strict=True))
+    assert told["kind"] == "face_swap"
+    assert {told[name] for name in ("name", "of", "oldest")} == {"-"}
+    assert {name: told[name] for name in ("jobs", "new", "done", "failed", "dead", "coins")} == {
+        "jobs": "3", "new": "0", "done": "2", "failed": "1", "dead": "1", "coins": "20",
+    }  # fmt: skip
+    [found] = a2e("status", "--json").json[0]["batches"]
+    assert (found["done"], found["failed"], found["dead"], found["coins"], found["oldest_seconds"]) == (
+        2,
+        1,
+        1,
+        20.0,
+        None,
+    )
+
+
+def test_what_is_open_has_an_age(a2e, batch, shared):
+    batch("one", "two")
+    execute(shared, "UPDATE a2e_jobs SET phase = 'sent', intended = now() - interval '2 hours' WHERE key = 'two'")
+    [found] = a2e("status", "--json").json[0]["batches"]
+    assert (found["sent"], found["done"]) == (1, 1)
+    assert 7200 <= found["oldest_seconds"] < 7800
+    assert "2.0 h" in a2e("status").out
+
+
+def test_workers_and_queue(a2e, shared):
+    execute(shared, "INSERT INTO procrastinate_workers(last_heartbeat) VALUES (now()), (now() - interval '1 hour')")
+    execute(shared, "INSERT INTO procrastinate_jobs(queue_name, task_name) VALUES ('a2e', 'x'), ('a2e', 'x')")
+    execute(shared, "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = 1")
+    assert a2e("status").out.splitlines()[-1] == "queue: 1 waiting, 1 taken up; workers: 1; no brake"
+
+
+def test_without_the_extra(a2e, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("a2e_async.integrations.", "a2e_async.cli."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    ran = a2e("status", "--dsn", "postgresql://127.0.0.1/a2e")
+    assert ran.code == 2
+    assert "pip install 'a2e-async[postgres]'" in ran.error
