@@ -17,6 +17,8 @@ from a2e_async.integrations._database import PASSING, Database, Db
 from a2e_async.observer import Braked, Event
 from a2e_async.session import A2ESession
 
+__all__ = ["SharedRate", "shared_brake"]
+
 log = logging.getLogger("a2e_async.shared")
 AGAIN = 1.0
 """Seconds until a lost connection is made anew."""

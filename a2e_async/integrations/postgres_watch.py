@@ -24,11 +24,13 @@ from a2e_async.session import A2ESession
 from a2e_async.tasks import Task, TaskKind, TaskState, amount
 from a2e_async.watcher import TaskWatcher, failure, timed_out
 
+__all__ = ["SharedJobs", "shared_watch"]
+
 TaskT = TypeVar("TaskT", bound=Task)
 
-MOST = 20_000
+MOST = 50_000
 """Tasks watched at once, those submitted first; the others are as soon as there is room."""
-_TICK, _RESCAN, _ANEW = 0.25, 5.0, 60.0
+_TICK, _RESCAN, _ANEW = 0.25, 10.0, 60.0
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 # The server is to find out as well, or a machine that is cut off would lead for hours.
 _NOTICED = "SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 1; SET tcp_user_timeout = 5000"
