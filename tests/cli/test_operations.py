@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.cli.conftest import Ran
+from tests.waiting import until
 
 PASSWORD = "well-kept-password"
 COMMANDS = [("status",), ("migrate",), ("dead",), ("dead", "retry", "key"), ("dead", "adopt", "key", "id")]
@@ -117,14 +118,14 @@ def test_tables_of_a_newer_version(a2e, shared, command):
 def test_nothing_yet(a2e, shared):
     ran = a2e("status")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[1:] == ["queue: 0 waiting, 0 taken up; workers: 0; no brake"]
+    assert ran.out.splitlines()[1:] == ["queue: 0 waiting, 0 taken up; workers: 0; no brake", "watched: nothing"]
     assert a2e("status", "--dsn", shared, "--json").json[0]["batches"] == []
 
 
 def test_how_a_batch_stands(a2e, batch):
     assert batch("one", "two", "moderation:faces").code == 1
     ran = a2e("status")
-    head, row, _ = ran.out.splitlines()
+    head, row, *_ = ran.out.splitlines()
     told = dict(zip(head.split(), row.split(), strict=True))
     assert told["kind"] == "face_swap"
     assert {told[name] for name in ("name", "of", "oldest")} == {"-"}
@@ -154,7 +155,26 @@ def test_workers_and_queue(a2e, shared):
     execute(shared, "INSERT INTO procrastinate_workers(last_heartbeat) VALUES (now()), (now() - interval '1 hour')")
     execute(shared, "INSERT INTO procrastinate_jobs(queue_name, task_name) VALUES ('a2e', 'x'), ('a2e', 'x')")
     execute(shared, "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = 1")
-    assert a2e("status").out.splitlines()[-1] == "queue: 1 waiting, 1 taken up; workers: 1; no brake"
+    assert a2e("status").out.splitlines()[1] == "queue: 1 waiting, 1 taken up; workers: 1; no brake"
+
+
+def test_a_brake(a2e, shared):
+    execute(shared, "INSERT INTO a2e_brakes VALUES ('x', now() + interval '1 hour'), ('y', now() - interval '1 hour')")
+    assert "; braked for " in a2e("status").out
+    assert 3000 < a2e("status", "--json").json[0]["brake_seconds"] <= 3600
+
+
+def test_which_worker_watches(a2e, start, batch, shared, sandbox):
+    batch("one")
+    execute(shared, "UPDATE a2e_jobs SET phase = 'sent', ended = NULL")
+    worker = start("worker", "--dsn", shared, url=sandbox.url)
+    until(lambda: a2e("status", "--json").json[0]["watched"])
+    [watched] = a2e("status", "--json").json[0]["watched"]
+    assert watched["kind"] == "face_swap"
+    assert watched["by"].startswith("127.0.0.1:")
+    assert f"watched: face_swap by {watched['by']}" in a2e("status").out
+    worker.kill()
+    until(lambda: not a2e("status", "--json").json[0]["watched"])
 
 
 def test_without_the_extra(a2e, monkeypatch):
