@@ -222,6 +222,24 @@ def test_retry_hands_a_job_out_once_more(a2e, dead):
     assert (status["batches"][0]["new"], status["waiting"]) == (1, 1)
 
 
+def test_retry_of_all_that_were_never_sent(a2e, dead):
+    sql = "UPDATE a2e_jobs SET phase = 'new', reason = 'BudgetExceededError: raise it', record = NULL, failure = NULL"
+    execute(dead, f"{sql} WHERE key IN ('good', 'fail:because')")
+    assert "BudgetExceededError: raise it" in a2e("dead").out
+    ran = a2e("dead", "retry", "--unsent")
+    assert (ran.code, ran.out) == (0, "")
+    assert [job["key"] for job in a2e("dead", "--json").json] == ["moderation:faces", "lost"]
+    [status] = a2e("status", "--json").json
+    assert (status["batches"][0]["new"], status["waiting"]) == (2, 2)
+    assert a2e("dead", "retry", "--unsent").err == ""
+
+
+def test_retry_of_nothing(a2e, dead):
+    ran = a2e("dead", "retry")
+    assert ran.code == 2
+    assert "name the jobs, or say --unsent" in ran.error
+
+
 def test_what_moderation_refused_is_not_handed_out(a2e, dead):
     ran = a2e("dead", "retry", "moderation:faces")
     assert ran.code == 2
