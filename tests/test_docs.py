@@ -30,6 +30,8 @@ EXAMPLES = all_examples()
 PAGES = ROOT / "docs" / "pages"
 PACKAGE = Path(a2e_async.__path__[0])
 SERVED = {
+    "machines.md": "integrations/test_machines_pages.py",
+    "runbook.md": "integrations/test_machines_pages.py",
     "shared-account.md": "integrations/test_shared_page.py",
     "testing.md": "plugin/test_page.py",
     "web-apps.md": "integrations/test_page.py",
