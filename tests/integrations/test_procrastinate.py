@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("procrastinate", reason="needs the dependency group `engines`")
 
 from a2e_async import FACE_SWAP, A2ESession, PollPolicy, RequestError
+from a2e_async._rows import Phase
 from a2e_async.integrations import _desk, procrastinate
 from a2e_async.integrations.postgres import Database, PostgresJournal, migrate
 from a2e_async.integrations.procrastinate import Engine, adopt, dead, retry
@@ -268,7 +269,7 @@ async def test_an_uncertain_job_is_adopted_or_paid_anew(dsn: str) -> None:
         for entry in await journal.unfinished():
             await journal.find(entry.key)
             job = await journal.intend(entry.key, entry.digest, entry.request, f"a2e:{entry.key}", 10.0)
-            await journal.ended(job, "uncertain", None)
+            await journal.ended(job, Phase.UNCERTAIN, None)
         assert [job.phase for job in await dead(engine.database)] == ["uncertain"] * 2
         await adopt(engine.database, "face_swap", "k0", task.id)
         async with working(engine):
