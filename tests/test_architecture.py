@@ -232,6 +232,12 @@ def test_no_module_is_long(record_property: Callable[[str, object], None]) -> No
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
+def test_what_ties_it_to_an_engine_stays_thin() -> None:
+    parts = [SOURCES[f"integrations.{name}"] for name in ("procrastinate", "_queue")]
+
+    assert sum(len(part.read_text(encoding="utf-8").splitlines()) for part in parts) < 400
+
+
 def undescribed(tree: ast.AST, made: set[str]) -> Iterator[str]:
     """Yield the names of class attributes made by these calls that no docstring follows."""
     for owner in ast.walk(tree):

@@ -1,6 +1,7 @@
 """`a2e worker`."""
 
 import asyncio
+from contextlib import suppress
 
 from a2e_async._saying import say
 from a2e_async._surely import outlast
@@ -15,9 +16,10 @@ async def run(*, dsn: str | None, concurrency: int) -> int:
     async with A2ESession() as a2e, Engine(database(dsn), a2e) as engine:
         work = asyncio.ensure_future(engine.work(concurrency))
         say(f"a2e: submits and watches the jobs in {engine.database.name}. Stop: Ctrl-C")
-        stop = asyncio.current_task()
-        work.add_done_callback(lambda _: stop and stop.cancel())
-        await told_to_stop()
+        stop = asyncio.ensure_future(told_to_stop())
+        with suppress(asyncio.CancelledError):  # Ctrl-C
+            await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
         if work.done():
             work.result()
         say("a2e: waits for answers under way, and leaves the rest to others.")

@@ -17,7 +17,7 @@ from a2e_async.errors import A2EError, BatchStoppedError, JournalError, Moderati
 from a2e_async.integrations.postgres import PostgresJournal
 from a2e_async.session import A2ESession
 
-_RENEWED = 30.0
+_RENEWED = 10.0
 
 
 class LaterError(Exception):
@@ -49,12 +49,8 @@ class Desk:
 
     @property
     def worn(self) -> bool:
-        """Whether it is to be tried once more if what stopped it is still so: until then, all meet the same."""
-        if self.submitter.stopped is None:
-            return False
-        now = asyncio.get_running_loop().time()
-        self._renew = self._renew or now + _RENEWED
-        return now >= self._renew
+        """Whether it may be tried again if what stopped it is still so: until then, all meet the same."""
+        return self.submitter.stopped is not None and asyncio.get_running_loop().time() >= self._renew
 
     async def take(self, key: str) -> None:
         """See to it that a job is a task, or has its end, or is on the list of the dead."""
@@ -85,10 +81,12 @@ class Desk:
         why = self.submitter.stopped if isinstance(error, BatchStoppedError) and self.submitter.stopped else error
         if isinstance(why, HOPELESS):
             self.submitter.stop(why)
+        if self.submitter.stopped:
+            self._renew = self._renew or asyncio.get_running_loop().time() + _RENEWED
         now = await self.journal.find(key)
         if now is None or now.phase not in {Phase.NEW, Phase.SENDING}:
             return
-        later = isinstance(why, A2EError) and (why.retry_safe or passing(why))
+        later = passing(why) or type(why) is A2EError  # so much for one that is lost again and again
         if not later or now.phase == Phase.SENDING:
             await self.journal.given_up(now.id, f"{type(why).__name__}: {why}")
         if later or now.phase == Phase.SENDING:

@@ -13,16 +13,22 @@ pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
 
 import psycopg
 
-from a2e_async import BudgetExceededError, JournalError, RequestError
+from a2e_async import FACE_SWAP, BudgetExceededError, JournalError, RequestError, TransportTimeoutError
 from a2e_async._budget import WaitingError
+from a2e_async._deadline import permitted
+from a2e_async._endpoint import Permit
+from a2e_async._limits import Gate
 from a2e_async._reconcile import new_tag
 from a2e_async._rows import LEASE, Entry, Phase
 from a2e_async.integrations import _database
 from a2e_async.integrations.postgres import Database, PostgresJournal, TakenError, migrate
+from a2e_async.sandbox import Rule
 from tests.servers import PostgreSQL
+from tests.service import scene
 
 pytestmark = pytest.mark.anyio
 
+ADD = "/api/v1/userFaceSwapTask/add"
 Open = Callable[[], Awaitable[PostgresJournal]]
 
 
@@ -213,6 +219,41 @@ async def test_clocks_need_not_agree(open_one: Open, monkeypatch: pytest.MonkeyP
     entry = await known(b)
     assert before + 3600 - 1 <= entry.intended <= time.time()
     assert entry.doubted == pytest.approx(entry.intended + LEASE, abs=1e-3)
+
+
+async def test_what_does_not_leave_in_time_does_not_leave(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its turn comes after its lease: it is withdrawn, and intended anew."""
+    intents: list[str | None] = []
+    monkeypatch.setattr(PostgresJournal, "lease", 0.3)
+    noted = PostgresJournal.intend
+
+    async def spied(self: PostgresJournal, *args: Any, **more: Any) -> int:
+        intents.append(args[3])
+        return await noted(self, *args, **more)
+
+    monkeypatch.setattr(PostgresJournal, "intend", spied)
+    await migrate(database)
+    async with scene(clock="scaled:1000") as s:
+        s.account.fault(Rule("status", path=ADD, status=429, headers={"Retry-After": "1"}, first=1))
+        async with s.a2e.batch(FACE_SWAP, journal=database) as batch:
+            ends = [outcome async for outcome in batch.run([s.swap | {"key": "k"}, s.swap | {"key": "m"}])]
+        assert [end.error for end in ends] == [None, None]
+        assert len(s.account.tasks) == 2
+        tags = {str(task.wire_fields()["name"]).partition(" ")[0] for task in s.account.tasks}
+    assert len(intents) > 2
+    assert tags < set(intents)
+
+
+@pytest.mark.parametrize("clock", ["until", "lapse"])
+async def test_a_machine_that_slept_sends_nothing_late(clock: str) -> None:
+    """The loop's clock may have stood still meanwhile, so both are asked."""
+    gate = Gate(1)
+    now = asyncio.get_running_loop().time() if clock == "until" else time.time()
+    permit = Permit(**{clock: now - 0.001})
+    with pytest.raises(TransportTimeoutError) as told:
+        await permitted(gate, 1.0, permit, "POST /paid")
+    assert (told.value.sent, permit.missed, permit.left) == (False, True, 0.0)
+    assert await permitted(gate, 1.0, Permit(**{clock: now + 60}), "POST /paid") is not None
 
 
 # --- Coins ------------------------------------------------------------------------------------------------------------
