@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
-import psycopg
 import pytest
+
+pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
+
+import psycopg
 
 from a2e_async import (
     FACE_SWAP,

@@ -6,6 +6,9 @@ from a2e_async.sandbox import Sandbox
 from tests.service import KEY
 from tests.snippets import ROOT, blocks, run, settle
 
+for name in ("procrastinate", "psycopg", "pyrate_limiter", "redis"):
+    pytest.importorskip(name, reason="needs the dependency group `engines`")
+
 PAGE = "shared-account.md"
 BLOCKS = blocks(ROOT / "docs" / "pages" / PAGE)
 
