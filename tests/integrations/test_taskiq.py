@@ -1,0 +1,205 @@
+"""The recipe on the page taskiq.md, as it is printed: RabbitMQ, and worker processes that get SIGKILL."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from a2e_async import JournalError
+from a2e_async.journal import read_summaries
+from a2e_async.sandbox import Account, Rule, Sandbox, sandbox_thread
+from tests.service import KEY
+from tests.snippets import ROOT, blocks_of
+from tests.waiting import until
+
+BLOCKS = blocks_of(ROOT / "docs" / "pages" / "taskiq.md")
+ADD = "*/userFaceSwapTask/add"
+# What a reader waits for, nobody waits for here.
+QUICK = """
+from functools import partial
+import swaps
+swaps.A2ESession = partial(swaps.A2ESession, timeout=3)
+swaps.DEADLINE = {deadline}
+broker = swaps.broker
+broker.middlewares[0].default_delay = 0.2
+"""
+SEND = """
+import asyncio
+from swaps import broker, swap
+
+async def main(messages):
+    await broker.startup()
+    for name, keys in messages:
+        jobs = [{"key": key, "name": PREFIX + key, "face_url": FACE, "video_url": VIDEO} for key in keys]
+        await swap.kiq(name, jobs)
+    await broker.shutdown()
+
+asyncio.run(main(MESSAGES))
+"""
+
+pytest.importorskip("taskiq_aio_pika")
+aio_pika = pytest.importorskip("aio_pika")
+
+
+class Place:
+    """A folder with the files of the page, and the workers that run in it."""
+
+    def __init__(self, home: Path, sandbox: Sandbox, url: str) -> None:
+        self.home, self.sandbox = home, sandbox
+        own = {"AMQP_URL": url, "A2E_API_KEY": KEY, "A2E_BASE_URL": sandbox.url, "A2E_MAX_PAUSE": "0.01"}
+        self._env = os.environ | own
+        for block in BLOCKS:
+            if block.title.endswith(".py"):
+                (home / block.title).write_text(block.text, encoding="utf-8")
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def account(self) -> Account:
+        return self.sandbox.account(KEY)
+
+    def hurry(self, deadline: float = 600) -> None:
+        (self.home / "quick.py").write_text(QUICK.format(deadline=deadline), encoding="utf-8")
+
+    def work(self) -> subprocess.Popen[bytes]:
+        """Start workers as the page says."""
+        words = next(block.text for block in BLOCKS if "taskiq worker" in block.text).split()
+        command = [sys.executable, "-m", *("quick:broker" if word == "swaps:broker" else word for word in words)]
+        with (self.home / "log").open("ab") as log:
+            self.workers.append(
+                subprocess.Popen(
+                    command, cwd=self.home, env=self._env, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+        return self.workers[-1]
+
+    def kill(self) -> None:
+        """Send SIGKILL to the workers that were started first, all processes of them."""
+        worker = self.workers.pop(0)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+    def close(self) -> None:
+        while self.workers:
+            self.kill()
+        asyncio.run(emptied(self._env["AMQP_URL"]))
+
+    def send(self, messages: list[tuple[str, list[str]]], prefix: str = "") -> None:
+        known = f"FACE, VIDEO, PREFIX = {self.sandbox.face_url!r}, {self.sandbox.video_url!r}, {prefix!r}\n"
+        known += f"MESSAGES = {messages!r}\n"
+        self.run("-c", known + SEND)
+
+    def run(self, *words: str) -> None:
+        subprocess.run([sys.executable, *words], cwd=self.home, env=self._env, check=True)
+
+    def count(self, phase: str) -> int:
+        """Return how many jobs the journal has in a phase; none until it is made."""
+        try:
+            return sum(one.counts[phase] for one in read_summaries(self.home / "swaps.sqlite"))
+        except JournalError:
+            return 0
+
+    def done(self) -> int:
+        return self.count("done")
+
+    def log(self) -> str:
+        return (self.home / "log").read_text(encoding="utf-8")
+
+    def charges(self) -> Counter[str]:
+        """Return how often each job was paid for."""
+        return Counter(json.loads(task.fields)["name"].split()[-1] for task in self.account.tasks)
+
+
+async def emptied(url: str) -> None:
+    """Leave no message to the next test."""
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        for name in ("taskiq", "taskiq.delay", "taskiq.dead_letter"):
+            await channel.queue_delete(name)
+
+
+@pytest.fixture
+def place(tmp_path: Path, rabbitmq_url: str) -> Iterator[Place]:
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(sandbox_thread(clock="scaled:20"))
+        place = Place(tmp_path, sandbox, rabbitmq_url)
+        stack.callback(place.close)
+        place.hurry()
+        yield place
+
+
+def test_workers_that_are_killed_pay_for_each_job_once(place: Place) -> None:
+    # Answers take their time, and some are lost: whoever is killed has submissions under way.
+    place.account.fault(Rule("delay", path=ADD, seconds=0.1, longest=3.0))
+    place.account.fault(Rule("reset_after", path=ADD, share=0.1))
+    messages = [(f"order-{n}", [f"order-{n}-{part}" for part in range(1 + n % 3)]) for n in range(24)]
+    keys = [key for _, keys in messages for key in keys]
+    place.work()
+    place.send(messages)
+    for enough in (5, 20, 35):
+        until(lambda enough=enough: len(place.account.tasks) >= enough)
+        place.work()
+        place.kill()
+
+    until(lambda: {path.stem for path in (place.home / "results").glob("*.mp4")} == set(keys))
+
+    assert place.done() == len(keys)
+    assert place.charges() == Counter(keys)
+    assert place.account.coins == 1000 - 10 * len(keys)
+
+
+def test_a_message_that_comes_twice_pays_once(place: Place) -> None:
+    place.account.fault(Rule("delay", path=ADD, seconds=1.0))
+    place.work()
+    place.send([("twice", ["one", "two"])] * 4)
+
+    until(lambda: place.done() == 2)
+    until(lambda: "is held by process" in place.log())
+
+    assert place.charges() == Counter(["one", "two"])
+
+
+def test_a_job_that_takes_longer_than_its_message_may_is_watched_by_the_next(place: Place) -> None:
+    place.hurry(deadline=1)
+    place.account.pace(0)
+    place.work()
+    place.send([("slow", ["slow"])])
+    until(lambda: place.log().count("TaskTimeoutError") >= 3)
+    place.account.advance(600)
+
+    until(lambda: place.done() == 1)
+
+    assert place.charges() == Counter(["slow"])
+
+
+def test_what_moderation_refused_is_not_sent_again(place: Place) -> None:
+    place.work()
+    for turn in (1, 2, 3):
+        place.send([("refused", ["refused"])], prefix="moderation:")
+        until(lambda turn=turn: place.log().count("Executing task") == turn)
+        until(lambda: place.count("failed") == 1)
+    place.send([("next", ["next"])])
+    until(lambda: place.done() == 1)
+
+    asked = [entry for entry in place.account.requests if entry.path.endswith("/userFaceSwapTask/add")]
+    assert sorted(entry.status for entry in asked) == [200, 403]
+
+
+def test_the_page_sends_its_messages_as_printed(place: Place) -> None:
+    words = next(block.text for block in BLOCKS if "python send.py" in block.text).split()
+    place.work()
+    place.run(*words[1:2], place.sandbox.face_url, *[place.sandbox.video_url for _ in words[3:]])
+
+    until(lambda: place.done() == len(words) - 3)
+    assert place.charges() == Counter(map(str, range(len(words) - 3)))
+
+
+def test_every_block_of_the_page_is_run() -> None:
+    ran = ("swaps.py", "send.py", "taskiq worker", "python send.py", "pip install", "a2e batch status")
+    assert all(any(word in (block.title, *block.text.splitlines()[0:1]) or word in block.text for word in ran) for block in BLOCKS)
