@@ -70,12 +70,13 @@ ALLOWED = {
     "_writer": "_rows _surely errors",
     "_lock": "",
     "journal": "_lock _rows _writer errors",
+    "_ledger": "_rows _secret journal integrations.postgres config errors",
     "_budget": "errors",
-    "_reconcile": "_retry tasks _endpoint config errors",
-    "_submit": "_deadline _budget _reconcile _frozen _rows journal tasks groups.account _limits _endpoint _wire errors",
-    "_course": "_deadline _submit _budget _frozen _rows journal jobs outcomes watcher files tasks _endpoint "
+    "_reconcile": "_retry _rows tasks _endpoint config errors",
+    "_submit": "_deadline _budget _reconcile _frozen _rows tasks groups.account _limits _endpoint _wire errors",
+    "_course": "_deadline _submit _budget _frozen _rows jobs outcomes watcher files tasks _endpoint "
     "_wire config errors",
-    "batch": "_secret _surely _parting _course _durations _submit _budget _reconcile _frozen journal jobs outcomes "
+    "batch": "_surely _parting _course _durations _submit _budget _reconcile _frozen _ledger _rows jobs outcomes "
     "files tasks _endpoint config errors",
     "session": "_* batch config errors files groups.* job observer poller tasks watcher",
     "": "_version errors config observer running tasks groups.* outcomes watcher job webhooks batch session",
@@ -85,6 +86,13 @@ ALLOWED = {
     "integrations._receiver": "_secret session webhooks",
     "integrations.fastapi": "integrations.starlette session",
     "integrations.opentelemetry": "_version observer tasks",
+    "integrations._database": "_retry _secret config errors",
+    "integrations.postgres": "_budget _rows integrations._database errors",
+    "integrations._desk": "_budget _course _deadline _frozen _reconcile _retry _rows _submit errors "
+    "integrations.postgres session",
+    "integrations._queue": "_course _frozen _rows _submit _wire errors integrations._database jobs tasks watcher",
+    "integrations.procrastinate": "_ledger _reconcile _rows _surely errors integrations._database integrations._desk "
+    "integrations._queue integrations.postgres jobs session tasks",
     "integrations.prometheus": "observer tasks",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",
@@ -171,6 +179,9 @@ def test_imports_are_seen_wherever_they_stand() -> None:
         ("django", {"integrations.django"}),
         ("opentelemetry", {"integrations.opentelemetry"}),
         ("prometheus_client", {"integrations.prometheus"}),
+        ("procrastinate", {"integrations._database", "integrations._queue", "integrations.procrastinate"}),
+        ("psycopg", {"integrations._database"}),
+        ("psycopg_pool", {"integrations._database"}),
         ("backoff", {"_retry"}),
         ("sqlite3", {"_lock", "_writer", "journal"}),
         ("requests", set()),
