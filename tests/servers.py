@@ -146,8 +146,7 @@ class Server(ABC):
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it in its own way, or as told, and return when it has ended."""
         if self._process is not None:
-            # RabbitMQ's first process is a shell, which passes on any signal but this.
-            (_kill if how == signal.SIGKILL else subprocess.Popen.send_signal)(self._process, how)
+            self._process.send_signal(how)
             try:
                 self._process.wait(30)
             except subprocess.TimeoutExpired:
@@ -156,8 +155,11 @@ class Server(ABC):
             self._process = None
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a machine that loses power would; `start` starts it again, on the same port."""
-        self.stop(signal.SIGKILL)
+        """End it with SIGKILL; `start` starts it again, on the same port."""
+        if self._process is not None:
+            _kill(self._process)
+            self._forget(self._process)
+            self._process = None
 
     def restart(self) -> None:
         self.stop()
@@ -352,10 +354,10 @@ def wanted(server: type[Server]) -> None:
         (pytest.fail if os.environ.get("A2E_TEST_SERVERS") == "1" else pytest.skip)(reason)
 
 
-def _kill(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
-    """Kill a process and those of its group, unless it has ended."""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and those of its group, unless it has ended; RabbitMQ's first one is but a shell."""
     if process.poll() is None:
-        os.killpg(process.pid, how)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _group(user: str) -> int:

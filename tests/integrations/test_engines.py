@@ -17,6 +17,7 @@ import pytest
 from a2e_async import JournalError
 from a2e_async.journal import read_summaries
 from a2e_async.sandbox import Account, Rule, Sandbox, sandbox_thread
+from tests.servers import PostgreSQL, wanted
 from tests.service import KEY
 from tests.snippets import ROOT, blocks_of
 from tests.waiting import until
@@ -47,6 +48,7 @@ from functools import partial
 import swaps
 swaps.A2ESession = partial(swaps.A2ESession, timeout=3)
 swaps.DEADLINE = {deadline}
+swaps.JOURNAL = {journal!r}
 broker = swaps.broker
 broker.middlewares[0].default_delay = 0.2
 """,
@@ -91,8 +93,9 @@ class Place:
 
     def __init__(self, engine: Engine, home: Path, sandbox: Sandbox, url: str) -> None:
         self.engine, self.home, self.sandbox = engine, home, sandbox
+        self.journal = "swaps.sqlite"
         own = {"A2E_API_KEY": KEY, "A2E_BASE_URL": sandbox.url, "A2E_MAX_PAUSE": "0.01"}
-        self._env = os.environ | own | {"AMQP_URL": url, "JOURNAL": "swaps.sqlite"}
+        self._env = os.environ | own | {"AMQP_URL": url, "JOURNAL": self.journal}
         for block in PAGES[engine.page]:
             if block.title.endswith(".py"):
                 (home / block.title).write_text(block.text, encoding="utf-8")
@@ -103,7 +106,9 @@ class Place:
         return self.sandbox.account(KEY)
 
     def hurry(self, deadline: float = 600) -> None:
-        (self.home / "quick.py").write_text(self.engine.quick.format(deadline=deadline), encoding="utf-8")
+        (self.home / "quick.py").write_text(
+            self.engine.quick.format(deadline=deadline, journal=self.journal), encoding="utf-8"
+        )
 
     def work(self) -> subprocess.Popen[bytes]:
         """Start workers as the page says."""
@@ -193,6 +198,30 @@ def test_workers_that_are_killed_pay_for_each_job_once(place: Place) -> None:
 
     assert place.charges() == Counter(keys)
     assert place.account.coins == 1000 - 10 * len(keys)
+
+
+def test_workers_of_many_machines_share_a_journal_in_postgresql(place: Place) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    from a2e_async.integrations.postgres import migrate  # noqa: PLC0415 - wants the extra
+
+    wanted(PostgreSQL)
+    with PostgreSQL(settings={"max_connections": "300"}) as server:
+        place.journal = server.dsn()
+        asyncio.run(migrate(place.journal))
+        place.hurry()
+        place.account.fault(Rule("delay", path=ADD, seconds=0.1, longest=3.0))
+        keys = [f"order-{n}" for n in range(16)]
+        place.work()
+        place.send([(key, [key]) for key in keys])
+        until(lambda: len(place.account.tasks) >= 5)
+        place.work()
+        place.kill()
+        with psycopg.connect(place.journal, autocommit=True) as db:
+            sql = "SELECT count(*) FROM a2e_jobs WHERE phase = 'done'"
+            until(lambda: db.execute(sql).fetchone()[0] >= len(keys))
+        place.close()
+
+    assert place.charges() == Counter(keys)
 
 
 def test_a_message_that_comes_twice_pays_once(place: Place) -> None:
