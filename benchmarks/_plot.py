@@ -115,12 +115,14 @@ def scale(stream: dict[str, dict[str, dict[str, float]]], carries: list[tuple[st
     """Draw what one poller asks and how late it is, and how many tasks a day fill each part."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - may be missing
 
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    grid = figure.subplot_mosaic([["requests", "late"], ["parts", "parts"]])
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+    requests, late = above.subplots(1, 2)
+    bottom = below.subplots()
     volumes = sorted(stream, key=int)
     for key, axes, title in (
-        ("requests_s", grid["requests"], "requests a second, one poller"),
-        ("late_p50", grid["late"], "seconds until an end is told, median"),
+        ("requests_s", requests, "requests a second, one poller"),
+        ("late_p50", late, "seconds until an end is told, median"),
     ):
         for way, colour, label in (("polled", MINE, "polled"), ("called", PALE, "with callbacks")):
             values = [stream[volume][way][key] for volume in volumes]
@@ -128,12 +130,14 @@ def scale(stream: dict[str, dict[str, dict[str, float]]], carries: list[tuple[st
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("tasks a day")
         axes.legend(fontsize=8)
-    bars = grid["parts"].barh([what for what, _ in carries][::-1], [value for _, value in carries][::-1], color=MINE)
-    grid["parts"].bar_label(bars, [f" {value:.2g}" for _, value in carries][::-1], fontsize=8)
+    bars = bottom.barh(
+        [what.replace("`", "") for what, _ in carries][::-1], [value for _, value in carries][::-1], color=MINE
+    )
+    bottom.bar_label(bars, [f" {value:.2g}" for _, value in carries][::-1], fontsize=8)
     for volume in (1e6, 1e8):
-        grid["parts"].axvline(volume, color="black", linewidth=1, linestyle=":")
-    grid["parts"].set_xscale("log")
-    grid["parts"].set_xlim(1e5, 1e10)
-    grid["parts"].tick_params(axis="y", labelsize=8)
-    grid["parts"].set_title("tasks a day that fill one of each; dotted: a million, a hundred million", fontsize=10)
+        bottom.axvline(volume, color="black", linewidth=1, linestyle=":")
+    bottom.set_xscale("log")
+    bottom.set_xlim(1e5, 1e9)
+    bottom.tick_params(axis="y", labelsize=8)
+    bottom.set_title("tasks a day that fill one of each; dotted: a million, a hundred million", fontsize=10)
     figure.savefig(target, dpi=100)

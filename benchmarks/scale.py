@@ -21,8 +21,9 @@ from _arrivals import LATENCY, LONGEST, SHORTEST, arrivals
 from _ledger import LISTENERS, measured, written
 from _measure import HERE, child, save, table
 
-from a2e_async import Limits
+from a2e_async import Limits, PollPolicy
 from a2e_async._reader import BATCH
+from a2e_async.config import SessionConfig
 from a2e_async.poller import RATE
 
 RESULTS = HERE / "results"
@@ -44,6 +45,9 @@ UNDER_WAY = 1000
 """`max_in_flight` of a batch, unless set."""
 CORES = 8
 KEPT_DAYS = 30
+SETTLE = SessionConfig(api_key="none").timeout + PollPolicy().grace
+PAGE = 100
+"""Records on a page of the service's lists, at the most."""
 WORKERS = 16
 
 
@@ -147,7 +151,9 @@ def rows(known: Known) -> list[list[object]]:
         line("... late, median, s", lambda volume, _: known.at(volume, "called")["late_p50"]),
         line("... µs of CPU a task", lambda volume, _: known.at(volume, "called")["cpu_us_task"]),
         line(f"pollers, where {LATE:g} s late will do", lambda _, rate: ceil(rate * TAKES / (RATE * BATCH * LATE))),
+        line(f"processes with `max_in_flight={UNDER_WAY:,}`", lambda _, rate: ceil(rate * TAKES / UNDER_WAY)),
         line("cores of workers, at the peak", lambda _, rate: ceil(rate * PEAK * busy / FULL)),
+        line("pages of records to walk for a doubt", lambda _, rate: ceil(rate * SETTLE / PAGE) + 1),
         line("memory of what is in flight, MB", lambda _, rate: rate * TAKES * known.memory / 1e6),
         line("statements a second in PostgreSQL", lambda _, rate: rate * 4),
         line(
@@ -171,10 +177,10 @@ def rows(known: Known) -> list[list[object]]:
 def text(known: Known) -> str:
     """Return both tables."""
     head = ("what", *(f"{volume:,}" for volume in VOLUMES))
-    full = [[part.what, f"{part.carries:.2g}", part.change] for part in parts(known)]
+    full = [[part.what, int(float(f"{part.carries:.2g}")), part.change] for part in parts(known)]
     lines = table(("part", "carries, tasks a day", "what to change next"), full).splitlines()
     lines[1] = "| --- | ---: | --- |"
-    return f"{table(head, rows(known))}\n\n" + "\n".join(lines).replace("e+0", " * 10^").replace("e+", " * 10^")
+    return f"{table(head, rows(known))}\n\n" + "\n".join(lines)
 
 
 def measure(seconds: float, processes: int) -> dict[str, Any]:
