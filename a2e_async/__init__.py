@@ -7,7 +7,7 @@ from a2e_async._version import __version__
 
 if TYPE_CHECKING:
     from a2e_async.batch import Batch
-    from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
+    from a2e_async.config import Limiter, Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
     from a2e_async.errors import (
         A2EError,
         APIError,
@@ -73,6 +73,7 @@ __all__ = [
     "InsufficientCoinsError",
     "Job",
     "JournalError",
+    "Limiter",
     "Limits",
     "ModerationError",
     "NotFoundError",

@@ -67,7 +67,7 @@ async def permitted(gate: Gate, patience: float, permit: Permit, label: str) -> 
 
     async with in_time(None if permit.until == inf else permit.until, late):
         permit.left = 0.0
-        ticket = await gate.enter(patience)
+        ticket = await gate.enter(patience, label)
     if ticket is not None:
         if _now() >= permit.until or time.time() >= permit.lapse:  # it was withdrawn meanwhile
             gate.leave(ticket)

@@ -20,7 +20,7 @@ LONGEST, USUAL = 350, 120
 ALLOWED = {
     "_version": "",
     "_sic": "",
-    "_limits": "",
+    "_limits": "config errors",
     "_sniff": "",
     "_surely": "",
     "errors": "",
@@ -87,13 +87,18 @@ ALLOWED = {
     "integrations.fastapi": "integrations.starlette session",
     "integrations.opentelemetry": "_version observer tasks",
     "integrations._database": "_retry _secret config errors",
+    "integrations._operations": "integrations._database _rows",
     "integrations.postgres": "_budget _rows integrations._database errors",
     "integrations._desk": "_budget _course _deadline _frozen _reconcile _retry _rows _submit errors "
     "integrations.postgres session",
     "integrations._queue": "_course _frozen _rows _submit _wire errors integrations._database jobs tasks watcher",
     "integrations.procrastinate": "_ledger _reconcile _rows _surely errors integrations._database integrations._desk "
-    "integrations._queue integrations.postgres jobs session tasks",
-    "integrations.prometheus": "observer tasks",
+    "integrations._queue integrations.postgres integrations.postgres_limits integrations.postgres_watch jobs session "
+    "tasks",
+    "integrations.prometheus": "_secret integrations._operations observer tasks errors",
+    "integrations.postgres_limits": "integrations._database _ledger _surely _telling observer session errors",
+    "integrations.postgres_watch": "integrations._database integrations.postgres integrations.postgres_limits "
+    "_deadline _endpoint _frozen _ledger _rows _submit _surely errors session tasks watcher",
     "integrations.*": "integrations._* session watcher webhooks errors",
     "_control": "",
     "_kit": "_control _secret groups sandbox sandbox.objects",

@@ -14,6 +14,7 @@ _ENVIRONMENT = """\
 environment:
   A2E_API_KEY    the account's token (sk_...), made on the service's page Account > API Token
   A2E_BASE_URL   where the service is; point it at an `a2e sandbox` to try things for free
+  A2E_DSN        the PostgreSQL database that several machines share
 
 exit codes:
   0    done
@@ -50,6 +51,13 @@ COMMANDS = {
     "call": Command("call any endpoint and print its reply as JSON", take.call),
     "credits": Command("show what the account holds", as_json),
     "endpoints": Command("list every endpoint that the SDK declares", take.endpoints),
+    "migrate": Command("make the tables that several machines share, those that are missing", take.migrate),
+    "submit": Command("put the jobs of a file into the queue that several machines share", take.submit),
+    "worker": Command("submit and watch the jobs in that queue until Ctrl-C", take.worker),
+    "status": Command("show how the work of several machines stands", take.status),
+    "dead": Command("list the jobs of several machines that go no further; retry and adopt", take.dead),
+    "dead retry": Command("hand dead jobs out once more", take.dead_retry),
+    "dead adopt": Command("say which task an uncertain job became", take.dead_adopt),
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
     "sandbox doctor": Command("compare recorded answers of the service with the sandbox's", take.sandbox_doctor),
 }

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import secrets
-import time
+import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from importlib import resources
 from typing import Any, LiteralString, Self, TypeVar
 
@@ -28,14 +29,14 @@ MARK = 0x41324531
 """What our advisory locks begin with."""
 PATIENCE = 20.0
 """Seconds for which a statement is tried again while the database is away; less than a lease."""
-_ONCE = 8.0
+_ONCE, _MOMENT = 8.0, 1.0
 _AGAIN = RetryPolicy(attempts=1000, base=0.2, longest=1.0)
 # A cut network says nothing: the kernel has to find out.
 _LIVELY: dict[str, Any] = {
     "connect_timeout": 5, "keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3,
     "tcp_user_timeout": 5000, "application_name": "a2e-async",
 }  # fmt: skip
-_PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TimeoutError)
+PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TimeoutError)
 
 
 class Database:
@@ -49,7 +50,7 @@ class Database:
         self.dsn = Secret(make_conninfo("", **(_LIVELY | known)))
         """With what finds a dead connection."""
         self.name = f"postgresql://{known.get('host', '')}:{known.get('port', 5432)}/{known.get('dbname', '')}"
-        self._password = str(known.get("password") or "")
+        self._password = Secret(known.get("password") or "")
         self._pool: AsyncConnectionPool[Db] = AsyncConnectionPool(
             self.dsn, min_size=1, max_size=8, open=False, timeout=_ONCE, kwargs={"autocommit": True}, name="a2e"
         )
@@ -73,6 +74,18 @@ class Database:
         except psycopg.Error as error:
             raise self.complaint(error) from None
 
+    async def enter(self, *statements: LiteralString) -> Db:
+        """Open a connection of one's own, if the tables are there, and begin with these; `open` is not needed."""
+        db = await self.connect()
+        try:
+            self._salt = await _layout(db, self.name)
+            for statement in statements:
+                await db.execute(statement)
+        except BaseException:
+            await db.close()
+            raise
+        return db
+
     async def rows(
         self, sql: LiteralString, values: Sequence[object] | dict[str, object] = ()
     ) -> list[tuple[Any, ...]]:
@@ -86,18 +99,25 @@ class Database:
 
     async def do(self, work: Callable[[Db], Awaitable[T]]) -> T:
         """Return what the work returns, once it succeeds; it must do no harm if it is done twice."""
-        end = time.monotonic() + PATIENCE
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE
         for pause in waits(_AGAIN):
+            once = loop.time() + _ONCE
             try:
-                async with asyncio.timeout(_ONCE), self._pool.connection(timeout=_ONCE) as db:
-                    return await work(db)
+                async with asyncio.timeout_at(once + _MOMENT), self._pool.connection(timeout=_ONCE) as db:
+                    # Cancelled over a dead connection, psycopg would wait for its server for long.
+                    cut = loop.call_at(once, _cut, db)
+                    try:
+                        return await work(db)
+                    finally:
+                        cut.cancel()
             except psycopg.DataError as error:
                 raise RequestError(f"PostgreSQL cannot keep this: {error}") from None
             except psycopg.Error as error:
-                if time.monotonic() >= end or not isinstance(error, _PASSING):
+                if loop.time() >= end or not isinstance(error, PASSING):
                     raise self.complaint(error) from None
             except TimeoutError as error:
-                if time.monotonic() >= end:
+                if loop.time() >= end:
                     raise self.complaint(error) from None
             await asyncio.sleep(pause)
         raise AssertionError
@@ -125,6 +145,13 @@ class Database:
                 "rekey=True (a2e batch --rekey)."
             )
         return int(number)
+
+
+def _cut(db: Db) -> None:
+    wire = socket.socket(fileno=db.pgconn.socket)
+    with suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
+    wire.detach()
 
 
 async def migrate(dsn: str) -> bool:

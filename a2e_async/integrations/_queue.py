@@ -54,7 +54,7 @@ def _dead(row: tuple[Any, ...]) -> Dead:
     final = bool(refusal)
     if refusal:
         why = Refusal.read(refusal).message
-    elif record:
+    elif record and phase == Phase.FAILED:
         error = failure(KINDS[kind], revive(KINDS[kind], record))
         why, final = error.message, isinstance(error, ModerationError)
     return Dead(kind, name, key, Phase(phase), why or "nothing could tell what became of it", task_id, final)

@@ -9,10 +9,14 @@ CREATE TABLE a2e_jobs(
     task_id text NOT NULL DEFAULT '', price float8 NOT NULL DEFAULT 0, coins float8,
     intended timestamptz NOT NULL DEFAULT clock_timestamp(), doubted timestamptz, ended timestamptz,
     record bytea, failure bytea, path text, twins text NOT NULL DEFAULT '', lost float8 NOT NULL DEFAULT 0,
-    fence text NOT NULL DEFAULT gen_random_uuid(), reason text NOT NULL DEFAULT '', UNIQUE(batch, key));
+    fence text NOT NULL DEFAULT gen_random_uuid(), reason text NOT NULL DEFAULT '', state text NOT NULL DEFAULT '',
+    UNIQUE(batch, key));
 CREATE INDEX a2e_jobs_open ON a2e_jobs(batch, id) WHERE phase IN ('new', 'sending', 'sent');
 CREATE INDEX a2e_jobs_sending ON a2e_jobs(batch) WHERE phase = 'sending';
 CREATE INDEX a2e_jobs_dead ON a2e_jobs(batch, id) WHERE phase IN ('failed', 'uncertain') OR reason <> '';
+
+CREATE TABLE a2e_rates(name text PRIMARY KEY, free timestamptz NOT NULL);
+CREATE TABLE a2e_brakes(account bytea PRIMARY KEY, until timestamptz NOT NULL);
 
 CREATE FUNCTION a2e_coins(job a2e_jobs) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT job.lost::numeric + CASE job.phase WHEN 'new' THEN 0 WHEN 'failed' THEN coalesce(job.coins, 0)
@@ -32,6 +36,16 @@ BEGIN
 END $$;
 CREATE TRIGGER a2e_moved AFTER INSERT OR UPDATE OF phase, coins, price, lost ON a2e_jobs
     FOR EACH ROW EXECUTE FUNCTION a2e_moved();
+
+-- Whoever follows a job knows its batch and its key, not its number, which it may not have yet.
+CREATE FUNCTION a2e_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('a2e_changes', json_build_array(NEW.batch, encode(sha256(convert_to(NEW.key, 'UTF8')), 'hex'))::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER a2e_changed AFTER UPDATE OF phase, state ON a2e_jobs FOR EACH ROW
+    WHEN (NEW.state <> OLD.state OR (NEW.phase <> OLD.phase AND NEW.phase IN ('sent', 'done', 'failed', 'uncertain')))
+    EXECUTE FUNCTION a2e_changed();
 
 -- Returns the job's number; else NULL, and where it is coins that keep it back, how many are spent and how many
 -- submissions have no answer yet. Those count twice, as `Budget` has it; where one has no price, it goes alone.
@@ -58,7 +72,7 @@ BEGIN
         VALUES (_batch, _key, _digest, _request, 'sending', _tag, _price, _anchor, _new)
         ON CONFLICT(batch, key) DO UPDATE SET digest = _digest, request = _request, phase = 'sending', tag = _tag,
             price = _price, anchor = _anchor, fence = _new, intended = clock_timestamp(), task_id = '', coins = NULL,
-            doubted = NULL, ended = NULL, record = NULL, failure = NULL, path = NULL, reason = '',
+            doubted = NULL, ended = NULL, record = NULL, failure = NULL, path = NULL, reason = '', state = '',
             lost = j.lost + CASE j.phase WHEN 'uncertain' THEN j.price ELSE 0 END
         WHERE j.fence = _old AND j.phase IN ('new', 'failed', 'uncertain')
         RETURNING id INTO number;

@@ -1,11 +1,12 @@
 """Jobs for workers on many machines, each paid for once: procrastinate hands them out, the journal says what is paid.
 
-A worker submits a job and is done with it; whoever watches the account's tasks notes how it ended. Inputs have to be
-URLs: a local file is on one machine only.
+A worker submits a job and is done with it; one of the workers watches what all have submitted. Inputs have to be URLs:
+a local file is on one machine only.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from functools import partial
 from random import uniform
@@ -23,11 +24,13 @@ from a2e_async._ledger import account_of
 from a2e_async._reconcile import Reconciler
 from a2e_async._rows import Entry
 from a2e_async._surely import outlast, surely
-from a2e_async.errors import JournalError
-from a2e_async.integrations._database import Database
+from a2e_async.errors import JournalError, RequestError
+from a2e_async.integrations._database import PASSING, Database
 from a2e_async.integrations._desk import Desk, LaterError
 from a2e_async.integrations._queue import TAKE, Dead, adopt, chunks, dead, queue_of, retry, write
 from a2e_async.integrations.postgres import PostgresJournal
+from a2e_async.integrations.postgres_limits import lasting, shared_brake
+from a2e_async.integrations.postgres_watch import shared_watch
 from a2e_async.jobs import Jobs
 from a2e_async.session import A2ESession
 from a2e_async.tasks import KINDS, Task, TaskKind
@@ -86,6 +89,7 @@ class Engine:
         self._queue = queue_of(self._account)
         if self._concurrency:
             self._working = asyncio.create_task(self.work(self._concurrency), name="a2e-worker")
+            self._working.add_done_callback(_told)
         return self
 
     async def __aexit__(
@@ -116,6 +120,8 @@ class Engine:
         all workers together may spend on this batch, earlier jobs included; it stays until it is given anew. Raises
         `RequestError` for what no worker could send, local files among it; the jobs before it are handed out.
         """
+        if max_coins is not None and not max_coins >= 0:
+            raise RequestError(f"must not be negative, as {max_coins!r} is.", field="max_coins")
         batch = await self.database.enrol(kind.name, name, account_of(self._a2e.config), rekey=rekey)
         if max_coins is not None:
             await self.database.rows("UPDATE a2e_batches SET max_coins = %s WHERE id = %s", (max_coins, batch))
@@ -132,26 +138,45 @@ class Engine:
 
     async def find(self, kind: TaskKind[..., Task], key: str, *, name: str = "") -> Entry | None:
         """Return how a job stands: its phase, its task's id, and its record once it has ended."""
-        batch = await self.database.enrol(kind.name, name, account_of(self._a2e.config))
-        return await PostgresJournal(self.database, batch).find(key)
+        sql = "SELECT id FROM a2e_batches WHERE kind = %s AND name = %s AND account = %s"
+        rows = await self.database.rows(sql, (kind.name, name, self._account))
+        return await PostgresJournal(self.database, rows[0][0]).find(key) if rows else None
 
     async def work(self, concurrency: int = 100) -> None:
         """Submit jobs until this is cancelled, so many taken up at once, also across restarts of the database."""
-        worker = asyncio.create_task(self._work(concurrency), name="a2e-procrastinate")
-        try:
-            await asyncio.wait([worker])
-            worker.result()
-        finally:
-            await surely(self._dismiss(worker))
+        async with shared_brake(self._a2e, self.database.dsn):
+            crew = [asyncio.create_task(work) for work in (self._work(concurrency), self._watch())]
+            try:
+                ended, _ = await asyncio.wait(crew, return_when=asyncio.FIRST_COMPLETED)
+                ended.pop().result()
+            finally:
+                await surely(self._dismiss(crew))
 
-    async def _dismiss(self, worker: asyncio.Task[None]) -> None:
+    async def _dismiss(self, crew: list[asyncio.Task[None]]) -> None:
         # An answer that is nearly here saves others from looking for it.
         for desk in self._desks.values():
             desk.submitter.free.clear()
         await asyncio.gather(*(desk.submitter.finish(_FAREWELL) for desk in self._desks.values()))
-        worker.cancel()
-        await outlast(worker)
+        await _ended(crew)
         self._desks.clear()
+
+    async def _watch(self) -> None:
+        # One of all workers does so for each kind; the others are there in case it dies.
+        kinds = "SELECT DISTINCT kind FROM a2e_batches WHERE account = %s"
+        watching: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                with suppress(JournalError):
+                    for (name,) in await self.database.rows(kinds, (self._account,)):
+                        if name in KINDS and name not in watching:
+                            watch = partial(shared_watch, self._a2e, self.database.dsn, KINDS[name])
+                            watching[name] = asyncio.create_task(lasting(watch), name=f"a2e-watch-{name}")
+                for task in watching.values():
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(_PAUSE)
+        finally:
+            await _ended(watching.values())
 
     async def _work(self, concurrency: int) -> None:
         connector = PsycopgConnector(conninfo=self.database.dsn, min_size=1, max_size=4)
@@ -178,7 +203,7 @@ class Engine:
                         delete_jobs="successful",
                         install_signal_handlers=False,
                     )
-            except ConnectorException as error:
+            except (ConnectorException, *PASSING) as error:
                 _log.warning("The queue is away, and is tried again: %s", self.database.complaint(error))
             await asyncio.sleep(_PAUSE)
 
@@ -188,6 +213,8 @@ class Engine:
     async def _desk(self, batch: int) -> Desk:
         sql = "SELECT kind, max_coins IS NOT NULL FROM a2e_batches WHERE id = %s"
         [(name, limited)] = await self.database.rows(sql, (batch,))
+        if name not in KINDS:
+            raise LaterError(f"a newer a2e-async has to submit {name}.")
         desk = self._desks.get(batch)
         if desk is None or desk.limited != limited or desk.worn:
             config, kind = self._a2e.config, KINDS[name]
@@ -198,3 +225,14 @@ class Engine:
                 self._a2e, PostgresJournal(self.database, batch), reconciler, limited=limited
             )
         return desk
+
+
+def _told(work: asyncio.Task[None]) -> None:
+    if not work.cancelled() and (error := work.exception()):
+        _log.error("Jobs are not submitted any more: %s", error)
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await outlast(asyncio.gather(*tasks, return_exceptions=True))
