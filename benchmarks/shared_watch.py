@@ -2,8 +2,8 @@
 
 python benchmarks/shared_watch.py [--watchers 1 3 10] [--tasks 200] [--kills 3]
 
-Each watcher is a process of its own, and each kill a SIGKILL of the one that leads. The sandbox's clock is real, so that
-each count takes about a minute. Starts its own PostgreSQL.
+Each watcher is a process of its own, and each kill a SIGKILL of the one that leads. Its sandbox has a real clock, so
+that a count takes about a minute. Starts its own PostgreSQL.
 """
 
 import argparse
@@ -28,7 +28,7 @@ OPEN = "SELECT count(*) FROM a2e_jobs WHERE phase = 'sent'"
 
 
 async def child(url, dsn):
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="leads")
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     async with A2ESession(KEY, base_url=url) as a2e:
         await shared_watch(a2e, dsn, FACE_SWAP)
@@ -57,10 +57,12 @@ async def trial(postgres, count, tasks, kills):
     async with Sandbox(coins=1e6) as sandbox, A2ESession(KEY, base_url=sandbox.url) as a2e:
         database = await Database(dsn).open()
         batch = await database.enrol("face_swap", "", account_of(a2e.config))
-        await submit(a2e, sandbox, PostgresJournal(database, batch), tasks)
         waiting = await watchers(count, sandbox.url, dsn)
         took, killed = [], 0.0
         try:
+            await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
+            await asyncio.sleep(3)  # the others are to be there, too
+            await submit(a2e, sandbox, PostgresJournal(database, batch), tasks)
             while len(took) < kills:
                 (line,), _ = await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
                 took += [time.monotonic() - killed] if killed else []

@@ -90,7 +90,7 @@ class _Watch:
                 rows = await db.execute(_SENT + (_FIRST if everything else " AND j.id = ANY(%(ids)s)"), values)
                 due = loop.time() + _RESCAN if everything else due
                 for job, task_id, state in await rows.fetchall():
-                    if task_id not in self._watched and len(self._watched) < MOST:
+                    if len(self._watched) < MOST and task_id not in self._watched and task_id not in self._news:
                         follow = self._follow(job, task_id, state)
                         self._watched[task_id] = asyncio.create_task(follow, name="a2e-shared-watch")
             notes = [json.loads(note.payload) async for note in db.notifies(timeout=_TICK)]
