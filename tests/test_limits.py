@@ -614,3 +614,17 @@ async def test_a_wait_outlasts_a_limiter_that_fails_for_a_while() -> None:
 def test_a_limiter_has_to_be_one() -> None:
     with pytest.raises(ConfigError, match=r"^Limits: limiter must have .*acquire"):
         Limits(limiter=object())  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_a_brake_met_elsewhere_lets_begin_one_by_one_and_counts_once_in_a_burst() -> None:
+    async with scene() as s:
+        gate = s.a2e._transport.pool().gate
+        for _ in range(10):
+            s.a2e.brake(0.3)
+        assert (gate._window, gate._half) == (1.0, 32.0)
+        ticket = await gate.enter()
+        assert ticket is not None
+        gate.leave(ticket)
+        s.a2e.brake(0.0)
+        assert gate._half == 1.0

@@ -58,7 +58,7 @@ COMMANDS = {
     "worker": Command("submit and watch the jobs in that queue until Ctrl-C", take.worker),
     "status": Command("show how the work of several machines stands", take.status),
     "dead": Command("list the jobs of several machines that go no further; retry and adopt", take.dead),
-    "dead retry": Command("hand a dead job out once more", take.dead_retry),
+    "dead retry": Command("hand dead jobs out once more", take.dead_retry),
     "dead adopt": Command("say which task an uncertain job became", take.dead_adopt),
     "sandbox": Command("serve a local A2E until Ctrl-C", take.sandbox),
     "sandbox doctor": Command("compare recorded answers of the service with the sandbox's", take.sandbox_doctor),

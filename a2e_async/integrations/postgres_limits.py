@@ -17,9 +17,12 @@ from a2e_async.integrations._database import PASSING, Database, Db
 from a2e_async.observer import Braked, Event
 from a2e_async.session import A2ESession
 
+__all__ = ["SharedRate", "shared_brake"]
+
 log = logging.getLogger("a2e_async.shared")
 AGAIN = 1.0
 """Seconds until a lost connection is made anew."""
+_QUIET = 60.0
 _TAKE = """
 INSERT INTO a2e_rates AS r(name, free) VALUES (%(name)s, clock_timestamp() + %(step)s * interval '1 s')
 ON CONFLICT (name) DO UPDATE
@@ -146,9 +149,12 @@ async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
 
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:
     """Do what never ends by itself until it is cancelled: a second after it lost its database, anew."""
+    told = -_QUIET
     while True:
         try:
             await work()
         except (JournalError, *PASSING) as error:
-            log.warning("No database for what is shared, tried again each second: %s", error)
+            if (now := asyncio.get_running_loop().time()) - told >= _QUIET:
+                told = now
+                log.warning("No database for what is shared, tried again each second: %s", error)
         await asyncio.sleep(AGAIN)

@@ -24,11 +24,13 @@ from a2e_async.session import A2ESession
 from a2e_async.tasks import Task, TaskKind, TaskState, amount
 from a2e_async.watcher import TaskWatcher, failure, timed_out
 
+__all__ = ["SharedJobs", "shared_watch"]
+
 TaskT = TypeVar("TaskT", bound=Task)
 
-MOST = 20_000
+MOST = 50_000
 """Tasks watched at once, those submitted first; the others are as soon as there is room."""
-_TICK, _RESCAN, _ANEW = 0.25, 5.0, 60.0
+_TICK, _RESCAN, _ANEW = 0.25, 10.0, 60.0
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 # The server is to find out as well, or a machine that is cut off would lead for hours.
 _NOTICED = "SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 1; SET tcp_user_timeout = 5000"
@@ -88,7 +90,7 @@ class _Watch:
                 rows = await db.execute(_SENT + (_FIRST if everything else " AND j.id = ANY(%(ids)s)"), values)
                 due = loop.time() + _RESCAN if everything else due
                 for job, task_id, state in await rows.fetchall():
-                    if task_id not in self._watched and len(self._watched) < MOST:
+                    if len(self._watched) < MOST and task_id not in self._watched and task_id not in self._news:
                         follow = self._follow(job, task_id, state)
                         self._watched[task_id] = asyncio.create_task(follow, name="a2e-shared-watch")
             notes = [json.loads(note.payload) async for note in db.notifies(timeout=_TICK)]

@@ -8,8 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
-import psycopg
 import pytest
+
+pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
+pytest.importorskip("pyrate_limiter", reason="needs the dependency group `engines`")
+
+import psycopg
 from pyrate_limiter import Limiter, Rate, RedisBucket
 from redis.asyncio import Redis
 
@@ -254,16 +258,3 @@ async def test_a_database_that_is_not_there_is_told_at_once(own_postgres) -> Non
         with pytest.raises(JournalError, match="cannot be used"):
             async with shared_brake(a2e, dsn):
                 pass
-
-
-async def test_a_brake_met_elsewhere_lets_begin_one_by_one_and_counts_once_in_a_burst() -> None:
-    async with scene() as s:
-        gate = s.a2e._transport.pool().gate
-        for _ in range(10):
-            s.a2e.brake(0.3)
-        assert (gate._window, gate._half) == (1.0, 32.0)
-        ticket = await gate.enter()
-        assert ticket is not None
-        gate.leave(ticket)
-        s.a2e.brake(0.0)
-        assert gate._half == 1.0

@@ -4,13 +4,17 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
-import psycopg
 import pytest
+
+pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
+
+import psycopg
 
 from a2e_async import (
     FACE_SWAP,
@@ -25,10 +29,12 @@ from a2e_async import (
 from a2e_async._frozen import Refusal
 from a2e_async._ledger import account_of
 from a2e_async._rows import Phase
+from a2e_async.integrations import postgres_watch
 from a2e_async.integrations._database import Database, migrate
 from a2e_async.integrations._events import events
 from a2e_async.integrations.postgres import PostgresJournal
 from a2e_async.integrations.postgres_watch import SharedJobs, shared_watch
+from a2e_async.observer import WaitBegan, WaitEnded
 from tests.integrations import standby
 from tests.service import KEY, SWIFT, Scene, scene
 
@@ -157,17 +163,39 @@ async def test_a_failure_is_noted_with_its_reason_and_refunded(tables: str) -> N
 
 
 async def test_another_takes_over_at_once_when_the_leader_leaves(tables: str) -> None:
-    async with scene("stepped") as s, rows(s, tables) as jobs, heard(tables, "a2e_jobs") as told:
+    async with (
+        scene("stepped") as s,
+        rows(s, tables) as jobs,
+        heard(tables, "a2e_jobs") as told,
+        heard(tables, "a2e_changes") as changed,
+    ):
         async with workers(s, tables, 3) as three:
             await jobs.submit(*"abcd")
             while not (leads := [worker for worker in three if worker.events]):
                 await asyncio.sleep(0.01)
             (leader,) = leads
+            while query(tables, "SELECT count(*) FROM a2e_jobs WHERE state = 'queued'") != [(4,)]:
+                await asyncio.sleep(0.05)
             await leader.stop()
             s.account.clock.advance(3600)
             await jobs.all_end()
             assert sum(bool(worker.events) for worker in three) == 2
     await ended_once(told, 4)
+    assert Counter(key for _, key in changed) == {key: 3 for _, key in changed}, "sent, queued, done, each told once"
+
+
+async def test_no_more_are_watched_at_once_than_there_is_room_for(tables: str, monkeypatch) -> None:
+    monkeypatch.setattr(postgres_watch, "MOST", 2)
+    monkeypatch.setattr(postgres_watch, "_RESCAN", 0.1)
+    async with scene() as s, rows(s, tables) as jobs:
+        await jobs.submit(*"abcdef")
+        async with workers(s, tables) as (worker,):
+            await jobs.all_end()
+            waits: set[str] = set()
+            for event in worker.events:
+                waits |= {event.task_id} if isinstance(event, WaitBegan) else set()
+                waits -= {event.task_id} if isinstance(event, WaitEnded) else set()
+                assert len(waits) <= 2
 
 
 async def test_a_cut_connection_ends_a_turn_and_nothing_is_lost_or_noted_twice(tables: str) -> None:
