@@ -7,7 +7,7 @@ from a2e_async._version import __version__
 
 if TYPE_CHECKING:
     from a2e_async.batch import Batch
-    from a2e_async.config import Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
+    from a2e_async.config import Limiter, Limits, PollPolicy, RetryPolicy, SessionConfig, WaitLimits
     from a2e_async.errors import (
         A2EError,
         APIError,
@@ -119,6 +119,7 @@ __all__ = [
     "KLING",
     "KLING_IMAGE",
     "KLING_OMNI",
+    "Limiter",
     "Limits",
     "MINIMAX_H3",
     "MOTION_TRANSFER",

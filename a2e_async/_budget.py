@@ -11,6 +11,10 @@ _REMEMBERED = 64
 _CAUTION = 2.0
 
 
+class WaitingError(BudgetExceededError):
+    """There is no room for now, as others have no answer yet, which may turn out cheaper."""
+
+
 class Hold(msgspec.Struct):
     """Coins set aside for one submission."""
 

@@ -19,7 +19,7 @@ from a2e_async._budget import Budget
 from a2e_async._deadline import Clock, in_time
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import Refusal, freeze, revive
-from a2e_async._rows import Entry, Phase
+from a2e_async._rows import Entry, Ledger, Phase
 from a2e_async._submit import Draft, Started, Submitter, uncertain
 from a2e_async._wire import Request
 from a2e_async.config import PollPolicy, WaitLimits
@@ -37,7 +37,6 @@ from a2e_async.errors import (
 )
 from a2e_async.files import UNSAFE, Files
 from a2e_async.jobs import Item
-from a2e_async.journal import Journal
 from a2e_async.outcomes import Outcome
 from a2e_async.tasks import Task, TaskKind, TaskState, amount
 from a2e_async.watcher import TaskWatcher, failure, unsaved
@@ -45,7 +44,8 @@ from a2e_async.watcher import TaskWatcher, failure, unsaved
 TaskT = TypeVar("TaskT", bound=Task)
 
 # All further jobs would meet the same.
-_HOPELESS = (AuthenticationError, PermissionDeniedError, InsufficientCoinsError, BatchStoppedError)
+HOPELESS = (AuthenticationError, PermissionDeniedError, InsufficientCoinsError, BatchStoppedError)
+"""What ends the submission of a batch."""
 _LONGEST = 200
 
 
@@ -72,7 +72,7 @@ class Course(Generic[TaskT]):
         submitter: Submitter[TaskT],
         budget: Budget,
         *,
-        journal: Journal | None,
+        journal: Ledger | None,
         files: Files,
         out: str | None,
         transfers: asyncio.Semaphore,
@@ -101,7 +101,7 @@ class Course(Generic[TaskT]):
             await self._take(item, track)
         except JournalError:
             raise
-        except _HOPELESS as error:
+        except HOPELESS as error:
             self._submitter.stop(error)
             if track.started is None and not track.known:
                 self.counts[None] -= 1
@@ -140,16 +140,10 @@ class Course(Generic[TaskT]):
                 await self._save(track, track.task, self._out, clock)
 
     def _draft(self, item: Item, request: Request) -> Draft:
-        frozen = freeze(request) if self._journal else b""
-        digest = hashlib.blake2b(frozen, digest_size=16).digest()
-        key = item.key or (digest.hex()[:16] if self._journal else str(item.number))
-        try:
-            length = len(key.encode())
-        except UnicodeEncodeError:
-            raise RequestError(f"{key[:80]!r} cannot be written down: it is no valid text.", field="key") from None
-        if self._out and (UNSAFE.search(key) or length > _LONGEST):
-            raise RequestError(f"{key[:80]!r} cannot be part of a file's name, as `out` wants it.", field="key")
-        return Draft(key, request, digest, frozen)
+        draft = drafted(item, request) if self._journal else Draft(_writable(item.key) or str(item.number), request)
+        if self._out and (UNSAFE.search(draft.key) or len(draft.key.encode()) > _LONGEST):
+            raise RequestError(f"{draft.key[:80]!r} cannot be part of a file's name, as `out` wants it.", field="key")
+        return draft
 
     @asynccontextmanager
     async def _turn(self, key: str) -> AsyncGenerator[None]:
@@ -268,6 +262,21 @@ class Course(Generic[TaskT]):
         self.counts[track.state] -= 1
         self.counts[state] += 1
         track.state = state
+
+
+def drafted(item: Item, request: Request) -> Draft:
+    """Write a job down, so that it is known again by its key, else by its content; RequestError where it cannot be."""
+    frozen = freeze(request)
+    digest = hashlib.blake2b(frozen, digest_size=16).digest()
+    return Draft(_writable(item.key) or digest.hex()[:16], request, digest, frozen)
+
+
+def _writable(key: str) -> str:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{key[:80]!r} cannot be written down: it is no valid text.", field="key") from None
+    return key
 
 
 def _end(problem: Exception | None, seen: TaskState | None) -> TaskState:

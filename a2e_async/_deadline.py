@@ -1,9 +1,9 @@
 """Work that is cut short when its time is up. All times are the loop's."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from math import inf
 
 from a2e_async._endpoint import Permit
@@ -60,12 +60,16 @@ def overdue(doing: str, label: str) -> TransportTimeoutError:
 
 async def permitted(gate: Gate, patience: float, permit: Permit, label: str) -> int | None:
     """Enter a gate, as `Gate.enter` says, and note that a request leaves; raise where its time is up first."""
-    late = partial(overdue, SUBMITTING, label)
+
+    def late() -> A2EError:
+        permit.missed = True
+        return overdue(SUBMITTING, label)
+
     async with in_time(None if permit.until == inf else permit.until, late):
         permit.left = 0.0
-        ticket = await gate.enter(patience)
+        ticket = await gate.enter(patience, label)
     if ticket is not None:
-        if _now() >= permit.until:  # it was withdrawn meanwhile
+        if _now() >= permit.until or time.time() >= permit.lapse:  # it was withdrawn meanwhile
             gate.leave(ticket)
             raise late()
         permit.left = _now()

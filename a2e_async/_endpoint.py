@@ -37,11 +37,15 @@ G = TypeVar("G", bound="Group")
 
 
 class Permit(msgspec.Struct):
-    """Until when a request may leave. Times are the loop's."""
+    """Until when a request may leave. Times are the loop's, unless said otherwise."""
 
     until: float = inf
     left: float = 0.0
     """When it left, 0 while none is under way: a paid one is not cut short, as nobody would know what it came to."""
+    lapse: float = inf
+    """As ``until``, in seconds since 1970: that clock goes on while the machine sleeps."""
+    missed: bool = False
+    """Its time was up before it could leave."""
 
 
 class Caller(Protocol):

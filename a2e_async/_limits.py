@@ -2,6 +2,9 @@
 
 import asyncio
 
+from a2e_async.config import Limiter
+from a2e_async.errors import TransportError
+
 SLACK = 0.1
 """Seconds of unused rate that may be made up for, so that late timers do not lower the average."""
 
@@ -37,41 +40,44 @@ class Gate:
     more until half of the former room is reached, from there on a whole round of them does.
     """
 
-    def __init__(self, concurrency: int, rate: float | None = None) -> None:
+    def __init__(self, concurrency: int, rate: float | None = None, limiter: Limiter | None = None) -> None:
         self._slots = asyncio.Semaphore(concurrency)
-        self._pace = None if rate is None else Pace(rate)
+        self._pace, self._limiter = None if rate is None else Pace(rate), limiter
+        self._slow = rate is not None or limiter is not None
         self._most, self._half, self._window = concurrency, concurrency / 2, float(concurrency)
         self._open_at = 0.0
         self._brakes = self._busy = self._waiting = 0
         self._turn, self._room = asyncio.Lock(), asyncio.Event()
 
-    async def enter(self, patience: float = float("inf")) -> int | None:
+    async def enter(self, patience: float = float("inf"), label: str = "") -> int | None:
         """Wait to be let in, first come, first served; return the ticket to leave with.
 
-        None, without being let in, if a brake will last for more than ``patience`` seconds.
+        None, without being let in, if a brake will last for more than ``patience`` seconds. Raises `TransportError`,
+        which names the endpoint ``label``, if the limiter fails.
         """
         await self._slots.acquire()
-        shut = self._waiting or self._open_at or self._pace or self._busy >= self._window
-        if shut and not await self._wait(patience):
+        shut = self._waiting or self._open_at or self._slow or self._busy >= self._window
+        if shut and not await self._wait(patience, label):
             return None
         self._busy += 1
         return self._brakes
 
-    async def _wait(self, patience: float) -> bool:
+    async def _wait(self, patience: float, label: str) -> bool:
         self._waiting += 1
         opened = False
         try:
             # Only the first in the queue looks, and it enters as it looks: nothing is ever handed to someone who
             # may be gone, nor to someone who would miss a brake.
             async with self._turn:
-                opened = await self._opening(patience)
+                opened = await self._opening(patience, label)
         finally:
             self._waiting -= 1
             if not opened:
                 self._slots.release()
         return opened
 
-    async def _opening(self, patience: float) -> bool:
+    async def _opening(self, patience: float, label: str) -> bool:
+        limiter = self._limiter
         while True:
             pause = self.braked()
             if pause > patience:
@@ -83,6 +89,11 @@ class Gate:
             elif self._busy >= self._window:
                 self._room.clear()
                 await self._room.wait()
+            elif limiter is not None:
+                # Last, and by the first in the queue alone: of what others could use, at most one is held through a
+                # brake that comes meanwhile, or lost to a cancellation.
+                await _ask(limiter, label)
+                limiter = None
             else:
                 break
         if self._pace:
@@ -103,10 +114,14 @@ class Gate:
             self._window += 1 if self._window < self._half else 1 / self._window
             self._room.set()
 
-    def brake(self, seconds: float, ticket: int) -> None:
-        """Hold everyone back, and begin again with one, unless an earlier 429 of the same burst saw to that."""
+    def brake(self, seconds: float, ticket: int | None = None) -> None:
+        """Hold everyone back, and begin again with one, unless an earlier 429 of the same burst saw to that.
+
+        Without a ticket it is about a 429 that was met elsewhere: a brake that is on is of the same burst.
+        """
+        fresh = not self.braked() if ticket is None else ticket == self._brakes
         self.hold(seconds)
-        if ticket == self._brakes:
+        if fresh:
             self._brakes += 1
             self._half, self._window = self._window / 2, 1.0
             self._busy = 0
@@ -122,3 +137,13 @@ class Gate:
             return pause
         self._open_at = 0.0
         return 0.0
+
+
+async def _ask(limiter: Limiter, label: str) -> None:
+    try:
+        granted = await limiter.acquire(1)
+    except Exception as error:
+        text = f"not sent: Limits.limiter failed ({type(error).__name__}: {error}). See to it, or do without it."
+        raise TransportError(text, endpoint=label, sent=False) from error
+    if granted is False:
+        raise TransportError("not sent: Limits.limiter grants nothing.", endpoint=label, sent=False)

@@ -13,6 +13,7 @@ import msgspec
 
 from a2e_async._endpoint import Caller, Listing
 from a2e_async._retry import passing
+from a2e_async._rows import LEASE
 from a2e_async.config import PollPolicy
 from a2e_async.errors import A2EError, AuthenticationError, PermissionDeniedError
 from a2e_async.tasks import Task, TaskKind, born
@@ -109,7 +110,8 @@ class Reconciler(Generic[TaskT]):
         settle: float,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._caller, self._kind, self._policy, self._settle, self._now = caller, kind, policy, settle, now
+        self._caller, self._policy, self._settle, self._now = caller, policy, settle, now
+        self.kind = kind
         self._doubts: dict[str, _Doubt[TaskT]] = {}
         self._anchors: deque[tuple[float, str]] = deque()
         self._opening = asyncio.Lock()
@@ -139,8 +141,8 @@ class Reconciler(Generic[TaskT]):
         return self._first
 
     async def _look_first(self) -> str | None:
-        listing = self._kind.records
-        if listing is None or not self._kind.tag:
+        listing = self.kind.records
+        if listing is None or not self.kind.tag:
             return None
         try:
             page = await self._caller.call(listing, listing.request())
@@ -153,19 +155,20 @@ class Reconciler(Generic[TaskT]):
 
         Raises UnprovableError where the records cannot be read, or may no longer reach back so far.
         """
-        listing = self._kind.records
-        if listing is None or not self._kind.tag:
-            raise UnprovableError(f"a {self._kind.name} carries no name of ours to look for")
+        listing = self.kind.records
+        if listing is None or not self.kind.tag:
+            raise UnprovableError(f"a {self.kind.name} carries no name of ours to look for")
         # From here on the loop's time: the other may be set while this waits.
         now = asyncio.get_running_loop().time()
-        ago = max(0.0, self._now() - doubted)
+        # It may be in doubt from a time to come: until then its sender may still be at work somewhere.
+        ago = max(-LEASE, self._now() - doubted)
         settled = now + max(0.0, self._settle - ago)
         doubt = _Doubt[TaskT](
             anchor, now - max(ago, self._now() - intended), now - ago, settled, now + self._policy.shortest
         )
         self._doubts[tag] = doubt
         if self._task is None:
-            self._task = asyncio.create_task(self._run(listing), name=f"a2e-reconciler-{self._kind.name}")
+            self._task = asyncio.create_task(self._run(listing), name=f"a2e-reconciler-{self.kind.name}")
         try:
             return await doubt.future
         finally:

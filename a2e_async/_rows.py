@@ -1,15 +1,16 @@
-"""The rows of a journal. Each is looked at when it is read: a damaged file must not pass for one that says less."""
+"""What a journal is, and its rows. Each is looked at when it is read: a damaged one must not pass for less."""
 
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from types import NoneType
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
 from a2e_async.errors import JournalError
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
 DAMAGED = "is damaged: restore it from a copy; do not begin anew, or jobs may be paid twice."
+LEASE = 30.0
+"""Seconds after its intent within which a submission must leave, where no lock tells that its sender is gone."""
 _MOST = 1e15
 # As far as the calendar goes, and a little further.
 _MOMENTS: dict[str, float] = dict.fromkeys(("created", "intended", "doubted", "ended"), 1e11)
@@ -113,7 +114,66 @@ class Done(NamedTuple):
     seconds: float
 
 
-def checked(path: Path, row: tuple[Any, ...], kind: type[RowT]) -> RowT:
+class Ledger(Protocol):
+    """The journal of one batch: what is awaited is durable when it returns. Raises `JournalError`."""
+
+    lease: float
+    """Seconds after an intent within which its submission must leave; inf if only this process can be sending."""
+
+    async def aclose(self) -> None:
+        """Write what is still to be written, and let others have the batch."""
+        ...
+
+    async def find(self, key: str) -> Entry | None:
+        """Return what is known of a job."""
+        ...
+
+    async def intend(  # noqa: PLR0913 - what an intent consists of
+        self, key: str, digest: bytes, request: bytes, tag: str | None, price: float, *, anchor: str | None = None
+    ) -> int:
+        """Note that a job is about to be sent, which must not happen before this returns its number."""
+        ...
+
+    async def started(self, job: int, task_id: str, coins: float | None) -> None:
+        """Note the task that a job became."""
+        ...
+
+    async def adopted(self, job: int, task_id: str, coins: float | None, twins: str, lost: float) -> None:
+        """Note the task that a job turned out to be, and further ones with what they cost."""
+        ...
+
+    async def withdrawn(self, job: int) -> None:
+        """Note that a job was certainly not started, or taken back."""
+        ...
+
+    async def doubted(self, job: int) -> Entry:
+        """Note that a job was sent and its answer lost; return all that is known of it."""
+        ...
+
+    async def ended(
+        self, job: int, phase: Phase, coins: float | None, *, record: bytes | None = None, failure: bytes | None = None
+    ) -> None:
+        """Note how a job ended, which nobody must be told before this returns."""
+        ...
+
+    async def saved(self, job: int, path: str) -> None:
+        """Note where a result lies."""
+        ...
+
+    async def unfinished(self, after: int = 0, limit: int = 500) -> list[Entry]:
+        """Return jobs without an end, in the order of their numbers."""
+        ...
+
+    async def lately_done(self, limit: int) -> list[Done]:
+        """Return the records of the tasks done last, the oldest first, and the seconds from intent to end."""
+        ...
+
+    async def summary(self) -> Summary:
+        """Return the batch's counts and coins."""
+        ...
+
+
+def checked(path: object, row: tuple[Any, ...], kind: type[RowT]) -> RowT:
     """Return a row as what it is to be; raise JournalError for what is none."""
     try:
         return kind(*map(_fit, row, _columns(kind).items()))

@@ -10,13 +10,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from a2e_async._budget import Budget, Hold
+from a2e_async._budget import Budget, Hold, WaitingError
 from a2e_async._deadline import UPLOADING, Clock, in_time, overdue
 from a2e_async._endpoint import Agent, Permit
 from a2e_async._frozen import Refusal, members
 from a2e_async._limits import Pace
 from a2e_async._reconcile import ASLEEP, GIVE_UP, Reconciler, UnprovableError, new_tag
-from a2e_async._rows import Entry, Phase
+from a2e_async._rows import Entry, Ledger, Phase
 from a2e_async._wire import Request, encode, has_files
 from a2e_async.errors import (
     A2EError,
@@ -31,11 +31,12 @@ from a2e_async.errors import (
     TransportError,
 )
 from a2e_async.groups.account import Account, QuoteRequest
-from a2e_async.journal import Journal
 from a2e_async.tasks import Task, TaskKind, TaskState, amount
 
 TaskT = TypeVar("TaskT", bound=Task)
 
+_MOMENT = 0.5
+"""Seconds after which to ask again whether there is room."""
 _TRIES = 5
 """Times that a job is sent anew, each lost one proven absent, before it is reported."""
 
@@ -74,7 +75,7 @@ class Submitter(Generic[TaskT]):
         budget: Budget,
         reconciler: Reconciler[TaskT],
         *,
-        journal: Journal | None,
+        journal: Ledger | None,
         slots: int,
         transfers: asyncio.Semaphore,
         rate: float | None,
@@ -143,6 +144,8 @@ class Submitter(Generic[TaskT]):
         while True:
             try:
                 sent = await self._once(draft, clock)
+            except WaitingError:
+                await asyncio.sleep(_MOMENT)
             except (RateLimitError, ServerError, TransportError) as error:
                 if clock.over:
                     raise
@@ -261,7 +264,9 @@ class Submitter(Generic[TaskT]):
         self, draft: Draft, request: Request, hold: Hold, anchor: str | None, clock: Clock
     ) -> Started[TaskT] | Entry:
         tag = new_tag() if self._journal and self._kind.tag else None
-        at, job, permit = time.time(), 0, Permit()
+        at, job, lease = time.time(), 0, self._journal.lease if self._journal else inf
+        # From before the intent: whoever takes over counts from when it was noted.
+        permit = Permit(asyncio.get_running_loop().time() + lease, lapse=at + lease)
         self._permits[id(permit)] = permit
         try:
             if self._journal:
@@ -277,6 +282,8 @@ class Submitter(Generic[TaskT]):
             except A2EError as error:
                 hold.cost = 0.0
                 await self._refused(job, error)
+                if permit.missed and lease < inf:
+                    raise WaitingError("its turn came too late.") from error
                 raise
             clock.go_on(permit.left)
             hold.cost = amount(task.coins)

@@ -59,7 +59,7 @@ class Pool:
     def __init__(self, config: SessionConfig, borrowed: "aiohttp.ClientSession | None") -> None:
         import aiohttp  # noqa: PLC0415 - four times the cost of all other imports together
 
-        self.gate = Gate(config.limits.concurrency, config.limits.rate)
+        self.gate = Gate(config.limits.concurrency, config.limits.rate, config.limits.limiter)
         self.transfers = asyncio.Semaphore(config.limits.transfers)
         self.uploads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """One lock for each content on its way, so that a file wanted by many is uploaded once."""
@@ -224,7 +224,7 @@ class Transport:
         pool = self.pool()
         patience = self.config.retry.patience
         if permit is None:
-            ticket = await pool.gate.enter(patience)
+            ticket = await pool.gate.enter(patience, endpoint.label)
         else:
             ticket = await permitted(pool.gate, patience, permit, endpoint.label)
         if ticket is None:
@@ -255,7 +255,7 @@ class Transport:
         """Yield the texts of an event stream; a lone JSON answer is taken for a stream of one."""
         path, body = endpoint.target(request)
         pool = self.pool()
-        ticket = await pool.gate.enter(self.config.retry.patience)
+        ticket = await pool.gate.enter(self.config.retry.patience, endpoint.label)
         if ticket is None:
             raise _shut(pool, endpoint.label)
         url, seen = self.config.base_url + path, Exchange()

@@ -13,16 +13,16 @@ from a2e_async._course import Course
 from a2e_async._durations import KEPT, durations_of, took
 from a2e_async._endpoint import Agent
 from a2e_async._frozen import revive, thaw
+from a2e_async._ledger import take_up
 from a2e_async._parting import FAREWELL, PARTING, OnCancel, checked, take_back
 from a2e_async._reconcile import Reconciler
-from a2e_async._secret import Secret
+from a2e_async._rows import Ledger
 from a2e_async._submit import Started, Submitter
 from a2e_async._surely import outlast, surely
 from a2e_async.config import SessionConfig, WaitLimits
 from a2e_async.errors import BatchStoppedError, JournalError, RequestError
 from a2e_async.files import Files
 from a2e_async.jobs import Item, Jobs, items
-from a2e_async.journal import Journal
 from a2e_async.outcomes import BatchStatus, Outcome
 from a2e_async.tasks import Task, TaskKind, TaskState
 
@@ -75,7 +75,7 @@ class Batch(Generic[TaskT]):
         self._path, self._name, self._rekey = journal, name, rekey
         self._max, self._rate, self._deadline = max_in_flight, rate, deadline
         self._max_coins, self._max_failed = max_coins, max_failed
-        self._journal: Journal | None = None
+        self._journal: Ledger | None = None
         self._crew: asyncio.Task[None] | None = None
         self._ending = asyncio.Lock()
         self._left: dict[str, Started[TaskT]] = {}
@@ -118,13 +118,7 @@ class Batch(Generic[TaskT]):
     async def __aenter__(self) -> Self:
         self._cancelled = self._removing = False
         if self._path is not None and self._journal is None:
-            journal = await Journal.open(
-                self._path,
-                kind=self._kind.name,
-                name=self._name,
-                account=Secret(f"{self._config.base_url} {self._config.api_key}"),
-                rekey=self._rekey,
-            )
+            journal = await take_up(self._path, self._config, self._kind.name, self._name, rekey=self._rekey)
             try:
                 summary = await journal.summary()
                 await self._remember(journal)
@@ -145,7 +139,7 @@ class Batch(Generic[TaskT]):
             if journal is not None:
                 await journal.aclose()
 
-    async def _remember(self, journal: Journal) -> None:
+    async def _remember(self, journal: Ledger) -> None:
         durations = durations_of(self._agent, self._kind.name)
         if not durations:
             done = await journal.lately_done(KEPT)

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from ipaddress import ip_address
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -72,6 +72,18 @@ class WaitLimits(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("WaitLimits: queue, run and stall must be positive numbers of seconds.")
 
 
+class Limiter(Protocol):
+    """What `Limits` takes to keep a rate that is shared with others: other sessions, processes, machines."""
+
+    async def acquire(self, weight: int = 1, /) -> object:
+        """Return when so many requests may be sent; raise where that cannot be told.
+
+        Called once for each request, one call after the other on each event loop. It is cancelled where the request
+        is: then nothing is sent, and whether it counts is the limiter's to decide.
+        """
+        ...
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one session asks of the service at once and in a second, on each event loop."""
 
@@ -83,8 +95,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Submissions of a batch under way at once: as many may be in doubt after a crash."""
     rate: float | None = None
     """Requests a second on average, repeats included, transfers not; None sets no bound."""
+    limiter: Limiter | None = None
+    """Asked before each such request besides: for a rate shared between processes. Where it raises, nothing is sent."""
 
     def __post_init__(self) -> None:
+        if self.limiter is not None and not callable(getattr(self.limiter, "acquire", None)):
+            raise ConfigError("Limits: limiter must have one asynchronous method acquire(weight).")
         counts = (self.concurrency, self.transfers, self.submissions)
         if not all(count >= 1 for count in counts) or (self.rate is not None and not self.rate > 0):
             raise ConfigError("Limits: all counts must be at least 1, and a rate positive.")

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -46,7 +47,9 @@ _COLUMNS = ", ".join(Entry._fields)
 
 
 class Journal:
-    """The journal of one batch; from `open` to `aclose` it is this process's alone."""
+    """The journal of one batch, a `Ledger`; from `open` to `aclose` it is this process's alone."""
+
+    lease = inf
 
     def __init__(self, path: Path, writer: Writer) -> None:
         self.path = path

@@ -138,6 +138,13 @@ class A2ESession:
         """Close the running loop's connections. Using the session again opens new ones."""
         await self._transport.aclose()
 
+    def brake(self, seconds: float) -> None:
+        """Send nothing for so many seconds, then begin one by one, as after a 429: if another process met one.
+
+        Holds for the running loop, does not shorten a pause that is already on, and is not told to observers.
+        """
+        self._transport.pool().gate.brake(seconds)
+
     async def call(self, endpoint: Endpoint[..., R], request: Request, permit: Permit | None = None) -> R:
         """Send any endpoint's request: check it, upload its local files, send it, decode the answer."""
         plan = blueprint(type(request))

@@ -133,6 +133,14 @@ def _cell(cell: object) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
+def renew(page: Path, name: str, text: str) -> None:
+    """Put what was measured, and when, between the two marks of this name on a page."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    about = f"Python {machine()['python'].split()[1]}, {machine()['date']}."
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{about}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
 def parser(doc: str) -> argparse.ArgumentParser:
     """Return a parser with what all benchmarks take."""
     made = argparse.ArgumentParser(description=doc.splitlines()[0])

@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from _measure import machine, table
+from _measure import renew, table
 from _trial import Plan, Result, trial
 
 from a2e_async.sandbox import Rule, storm
@@ -31,7 +31,6 @@ HEAD = (
     "fault", "injected", "jobs", "watches", "lost", "paid twice", "waits ended wrongly", "files damaged", "leaks",
     "put off and told", "damage nobody can see",
 )  # fmt: skip
-BEGIN, END = "<!-- table of faults: begin -->", "<!-- table of faults: end -->"
 
 
 def rules_of(name: str, jobs: int) -> tuple[list[Rule], list[Rule]]:
@@ -76,10 +75,7 @@ def main(plan: Plan, only: str, page: Path | None) -> bool:
     text = table(HEAD, rows)
     print(text)
     if page is not None:
-        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        about = f"Python {machine()['python'].split()[1]}, {machine()['date']}."
-        page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{about}\n\n{END}{after}", encoding="utf-8")
+        renew(page, "table of faults", text)
     return clean
 
 

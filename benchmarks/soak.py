@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from _measure import machine, resident, save, table
+from _measure import renew, resident, save, table
 from _trial import PICTURE, descriptors
 from chaos import A2E, served
 
@@ -40,7 +40,6 @@ from a2e_async import FACE_SWAP, A2EError, A2ESession, PollPolicy, RetryPolicy
 KEY = "sk_soak"
 SCALE, SHARE = 20, 0.005
 JOBS, WATCHES = 40, 10
-BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 ALLOWED = {"held_kb": 8.0, "resident_kb": inf, "descriptors": 0.0, "threads": 0.0, "tasks": 0.0}
 """By how much each may grow with a batch, on the line through the second half, beyond two standard errors of it."""
 
@@ -181,9 +180,7 @@ def main(minutes: float, path: Path | None, page: Path | None) -> bool:
     text = told(result)
     print(text)
     if page is not None:
-        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        about = f"Python {machine()['python'].split()[1]}, {machine()['date']}."
-        page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{about}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        renew(page, "soak", text)
     flat = {name: row["slope"] - 2 * row["error"] <= ALLOWED[name] for name, row in result["verdict"].items()}
     print(json.dumps({"flat": flat, "parts": result["parts"]}))
     return all(flat.values()) and not result["parts"]

@@ -56,6 +56,7 @@ COMMON = (
     config.WaitLimits,
     config.RetryPolicy,
     config.Limits,
+    config.Limiter,
 )
 """What is not a group, in the order in which one meets it."""
 

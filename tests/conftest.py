@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from a2e_async.sandbox import Sandbox, sandbox_thread
 from tests import blocking
+from tests.servers import PostgreSQL, RabbitMQ, Redis, wanted
 
 pytest_plugins = ("pytester",)
 
@@ -53,3 +54,48 @@ def sandbox_in_thread() -> Iterator[Sandbox]:
     """A sandbox that outlives the event loops of one test."""
     with sandbox_thread(clock="scaled:100") as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """One for all tests of a worker; a test that stops it, or wants it durable, starts its own."""
+    wanted(PostgreSQL)
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(postgres: PostgreSQL) -> str:
+    return postgres.dsn()
+
+
+@pytest.fixture
+def database(postgres: PostgreSQL) -> Iterator[str]:
+    """The DSN of an empty database."""
+    dsn = postgres.create()
+    yield dsn
+    postgres.drop(dsn)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgreSQL]:
+    """One to be killed and restarted."""
+    wanted(PostgreSQL)
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """Its queues are everybody's: take names of your own."""
+    wanted(RabbitMQ)
+    with RabbitMQ() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """Its keys are everybody's: take names of your own."""
+    wanted(Redis)
+    with Redis() as server:
+        yield server.url

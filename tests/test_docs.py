@@ -29,7 +29,15 @@ from tests.story import Story
 EXAMPLES = all_examples()
 PAGES = ROOT / "docs" / "pages"
 PACKAGE = Path(a2e_async.__path__[0])
-SERVED = {"web-apps.md": "integrations/test_page.py", "testing.md": "plugin/test_page.py"}
+SERVED = {
+    "engines.md": "integrations/test_engines.py",
+    "machines.md": "integrations/test_machines_pages.py",
+    "runbook.md": "integrations/test_machines_pages.py",
+    "shared-account.md": "integrations/test_shared_page.py",
+    "taskiq.md": "integrations/test_engines.py",
+    "testing.md": "plugin/test_page.py",
+    "web-apps.md": "integrations/test_page.py",
+}
 """Pages whose blocks are whole apps or test modules, with the tests that run them."""
 WRITTEN = [ROOT / "README.md", *(page for page in sorted(PAGES.glob("*.md")) if page.name not in SERVED)]
 

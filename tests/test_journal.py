@@ -19,7 +19,7 @@ from a2e_async import FACE_SWAP, A2ESession, JournalError, PollPolicy, TaskState
 from a2e_async._reconcile import new_tag
 from a2e_async.batch import Batch
 from a2e_async.jobs import Jobs
-from a2e_async.journal import VERSION, Entry, Journal, Phase, Summary, read_entries, read_summaries
+from a2e_async.journal import VERSION, Entry, Journal, Phase, read_entries, read_summaries
 from tests import journals
 from tests.service import KEY, Scene, scene
 
@@ -146,18 +146,6 @@ async def test_the_id_is_on_disk_before_anybody_sees_it(path: Path) -> None:
         await asyncio.gather(run, return_exceptions=True)
 
 
-async def test_the_end_is_on_disk_before_the_outcome_is_told(path: Path) -> None:
-    async with scene(clock="scaled:1000") as s, s.a2e.batch(FACE_SWAP, journal=path) as batch:
-        jobs = [s.swap | {"key": f"k{n}", "name": "fail:no face" if n % 3 else "n"} for n in range(12)]
-        async for outcome in batch.run(jobs):
-            entry = entries(path)[outcome.key]
-            assert entry.phase == outcome.state
-            assert outcome.task is not None
-            assert entry.task_id == outcome.task.id
-            assert FACE_SWAP.read(entry.record or b"").state is outcome.state
-            assert entry.coins == outcome.coins == (10 if outcome.state is TaskState.DONE else 0)
-
-
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_was_told_survives_a_kill(path: Path, seed: int) -> None:
     """The process dies after a random number of notes; each that was acknowledged is there, and no other is torn."""
@@ -227,51 +215,6 @@ async def test_many_read_while_one_writes(path: Path) -> None:
             await asyncio.to_thread(reader.join)
         assert broken == []
         assert (await journal.summary()).counts["done"] == 600
-
-
-async def test_times_prices_and_counts_come_back(path: Path) -> None:
-    async with journal_at(path) as journal:
-        await whole(journal, "done", 12.5)
-        asked = await journal.intend("asked", b"d", b"{}", "a2e:1", 7.0)
-        doubt = await journal.doubted(asked)
-        assert doubt.doubted is not None
-        assert doubt.doubted >= doubt.intended
-        back = await journal.intend("back", b"d", b"{}", "a2e:2", 5.0)
-        await journal.withdrawn(back)
-        failed = await journal.intend("failed", b"d", b"{}", "a2e:3", 5.0)
-        await journal.started(failed, "id", 5.0)
-        await journal.ended(failed, Phase.FAILED, 0.0, record=b"{}")
-        unclear = await journal.intend("unclear", b"d", b"{}", None, 3.0)
-        await journal.ended(unclear, Phase.UNCERTAIN, None)
-        summary = await journal.summary()
-        assert summary.coins == 12.5 + 7 + 3
-        assert {k: n for k, n in summary.counts.items() if n} == dict.fromkeys(
-            ("new", "sending", "done", "failed", "uncertain"), 1
-        )
-        assert [e.key for e in await journal.unfinished()] == ["asked", "back"]
-        assert [e.key for e in await journal.unfinished(asked)] == ["back"]
-        assert [e.key for e in await journal.unfinished(limit=1)] == ["asked"]
-        assert await journal.find("nobody") is None
-
-
-async def test_an_intent_that_is_cancelled_is_not_left_in_doubt(path: Path) -> None:
-    async with journal_at(path) as journal:
-        task = asyncio.ensure_future(journal.intend("k", b"d", b"{}", "a2e:1", 1.0))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        entry = await journal.find("k")
-        assert entry is None or entry.phase == "new"
-
-
-@pytest.mark.parametrize("key", ["k\udcff", "\ud800", "nul\0", "🙂" * 400, "'; DROP TABLE jobs; --", " "])
-async def test_any_key_ends_in_an_outcome(path: Path, key: str) -> None:
-    async with scene(clock="scaled:1000") as s, s.a2e.batch(FACE_SWAP, journal=path) as batch:
-        jobs = [s.swap | {"key": key}, s.swap | {"key": "other"}]
-        ends = {o.key: o async for o in batch.run(jobs)}
-        assert ends["other"].state is TaskState.DONE
-        assert ends[key].state is (TaskState.FAILED if ends[key].error else TaskState.DONE)
-        assert len(s.account.tasks) == 2 - bool(ends[key].error)
 
 
 async def test_a_name_that_is_no_text_is_said(path: Path) -> None:
@@ -346,15 +289,6 @@ async def test_a_second_process_is_told_who_has_it(path: Path) -> None:
             assert read_summaries(path)[0].holder.startswith(f"process {os.getpid()} ")
 
 
-async def test_the_same_process_has_it_once(path: Path) -> None:
-    async with journal_at(path, "swaps"):
-        for _ in range(2):
-            with pytest.raises(JournalError, match=rf"batch 'swaps' is held by process {os.getpid()} "):
-                await take_up(path, "swaps")
-    async with journal_at(path, "swaps"):
-        pass
-
-
 @POSIX
 async def test_another_name_of_the_file_is_the_same_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alias = path.with_name("alias.sqlite")
@@ -389,22 +323,6 @@ async def test_closing_may_be_cancelled(path: Path) -> None:
     async with journal_at(path):
         assert set(entries(path)) == {"k"}
     assert await note
-
-
-async def test_another_account_is_refused(path: Path) -> None:
-    async with journal_at(path) as journal:
-        await whole(journal, "k")
-    with pytest.raises(JournalError, match="another account"):
-        await take_up(path, account="other")
-    async with journal_at(path, account="new key", rekey=True):
-        assert set(entries(path)) == {"k"}
-    async with journal_at(path, account="new key"):
-        pass
-    with pytest.raises(JournalError, match="another account"):
-        await take_up(path)
-    # Each batch of a file has an account of its own.
-    async with journal_at(path, "b", account="third"):
-        pass
 
 
 @POSIX
@@ -661,10 +579,3 @@ async def test_a_file_that_is_taken_away_stops_the_batch(path: Path, how: str, m
         with pytest.raises(JournalError, match="removed or replaced"):
             await first
         assert len(s.sent("POST", "/add")) == 3
-
-
-async def test_a_summary_is_of_one_batch(path: Path) -> None:
-    async with journal_at(path, "a") as a, journal_at(path, "b") as b:
-        await whole(a, "k")
-        found: list[Summary] = [await a.summary(), await b.summary()]
-    assert [(s.name, s.counts["done"], s.coins) for s in found] == [("a", 1, 10), ("b", 0, 0)]

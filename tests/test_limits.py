@@ -8,10 +8,11 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from a2e_async import ConfigError, Limits, RateLimitError, RetryPolicy
+from a2e_async import FACE_SWAP, ConfigError, Limits, RateLimitError, RetryPolicy, TaskState, TransportError
 from a2e_async._limits import Gate, Pace
 from a2e_async.sandbox import Rule
 from tests.service import Scene, scene
@@ -70,6 +71,27 @@ class Calls:
         await asyncio.gather(*(self.one(100.0) for _ in range(10 * concurrency)))
         assert self.most == concurrency
         assert self.gate._waiting == 0
+
+
+class Slow:
+    """A limiter that takes its time for each, and counts how often it was asked, and how many ask at once."""
+
+    def __init__(self, seconds: float = 0.0, error: Exception | None = None, answer: object = None) -> None:
+        self.seconds, self.error, self.answer = seconds, error, answer
+        self.asked: list[tuple[float, int]] = []
+        self.busy = self.most = 0
+
+    async def acquire(self, weight: int = 1) -> object:
+        self.asked.append((now(), weight))
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.busy -= 1
+        if self.error:
+            raise self.error
+        return self.answer
 
 
 # Pace
@@ -324,10 +346,11 @@ def test_nobody_waits_for_the_end_of_a_brake_beyond_their_patience() -> None:
 
 
 @pytest.mark.parametrize("until", [2.0, 10.0, 10.5])
-@pytest.mark.parametrize("where", ["slot", "pace", "brake", "room"])
+@pytest.mark.parametrize("where", ["slot", "pace", "brake", "room", "limiter"])
 def test_a_cancelled_wait_leaks_nothing(where: str, until: float) -> None:
     async def main() -> None:
-        calls = Calls(Gate(4, rate=0.1 if where == "pace" else None))
+        limiter = Slow(10.0) if where == "limiter" else None
+        calls = Calls(Gate(4, rate=0.1 if where == "pace" else None, limiter=limiter))
         if where in {"brake", "room"}:
             await calls.one(0.0, retry_after=10.0 if where == "brake" else 0.0)
         taken = {"slot": 4, "room": 1}.get(where, 0)
@@ -394,6 +417,68 @@ def test_a_service_that_takes_few_at_once_refuses_few(takes: int) -> None:
         assert sum(sends) - len(sends) < 100
         assert max(sends) <= 3
         assert now() < 2 * 0.5 * 1000 / takes
+
+    stepped(main())
+
+
+# A limiter of the user's
+
+
+def test_a_limiter_is_asked_once_for_each_and_by_one_at_a_time() -> None:
+    async def main() -> None:
+        limiter = Slow(2.0, answer=True)
+        calls = Calls(Gate(10, limiter=limiter))
+        await asyncio.gather(*(calls.one() for _ in range(3)))
+        assert limiter.asked == [(0.0, 1), (2.0, 1), (4.0, 1)]
+        assert limiter.most == 1
+        assert calls.let_in == [2.0, 4.0, 6.0]
+
+    stepped(main())
+
+
+def test_a_limiter_and_a_rate_both_hold() -> None:
+    async def main() -> None:
+        calls = Calls(Gate(10, rate=0.2, limiter=Slow(2.0)))
+        await asyncio.gather(*(calls.one() for _ in range(3)))
+        assert calls.let_in == pytest.approx([2.0, 8.9, 15.9], abs=0.2)
+
+    stepped(main())
+
+
+def test_who_was_granted_a_place_sits_out_a_brake_and_does_not_ask_again() -> None:
+    async def main() -> None:
+        limiter = Slow(2.0)
+        calls = Calls(Gate(10, limiter=limiter))
+        both = [asyncio.ensure_future(calls.one()) for _ in range(2)]
+        await at(1.0)
+        calls.gate.hold(50.0)
+        await asyncio.gather(*both)
+        assert calls.let_in == [51.0, 53.0]
+        assert [when for when, _ in limiter.asked] == [0.0, 51.0], "nothing is taken from others while nothing is sent"
+
+    stepped(main())
+
+
+def test_nobody_asks_a_limiter_who_will_not_wait_for_the_brake() -> None:
+    async def main() -> None:
+        limiter = Slow()
+        gate = Gate(10, limiter=limiter)
+        gate.hold(50.0)
+        assert await gate.enter(patience=10.0) is None
+        assert limiter.asked == []
+
+    stepped(main())
+
+
+@pytest.mark.parametrize("limiter", [Slow(1.0, error=OSError("no route")), Slow(1.0, answer=False)])
+def test_a_limiter_that_fails_lets_nobody_in_and_leaks_nothing(limiter: Slow) -> None:
+    async def main() -> None:
+        calls = Calls(Gate(4, limiter=limiter))
+        ends = await asyncio.gather(*(calls.one() for _ in range(10)), return_exceptions=True)
+        assert {type(end) for end in ends} == {TransportError}
+        assert calls.let_in == []
+        limiter.error = limiter.answer = None
+        await calls.all_fit(4)
 
     stepped(main())
 
@@ -481,3 +566,65 @@ async def test_a_sessions_rate_is_kept() -> None:
 def test_a_rate_has_to_be_positive(rate: float) -> None:
     with pytest.raises(ConfigError, match=r"^Limits: .*rate"):
         Limits(rate=rate)
+
+
+@pytest.mark.anyio
+async def test_a_limiter_is_asked_before_each_request_repeats_too_but_for_no_transfer(tmp_path: Path) -> None:
+    limiter = Slow()
+    async with scene(limits=Limits(limiter=limiter)) as s:
+        s.account.fault(Rule("status", path=COINS, first=2, status=503))
+        await s.a2e.account.coins()
+        swap = await s.a2e.run(FACE_SWAP, **s.swap)
+        assert [delta async for delta in extension(s)]
+        asked = len(s.account.requests)
+        await s.a2e.files.save(swap, tmp_path / "out.mp4")
+        assert len(limiter.asked) == asked > 5
+
+
+@pytest.mark.anyio
+async def test_where_a_limiter_fails_nothing_is_sent_and_the_error_says_so() -> None:
+    limiter = Slow(error=ConnectionError("Redis is gone"))
+    async with scene(limits=Limits(limiter=limiter)) as s:
+        with pytest.raises(
+            TransportError, match=r"^POST .*/add: not sent: .*limiter failed \(ConnectionError: Redis is gone"
+        ) as caught:
+            await s.a2e.face_swap.tasks.add(**s.swap)
+        assert (caught.value.spent, caught.value.retry_safe, caught.value.sent) == ("no", True, False)
+        assert isinstance(caught.value.__cause__, ConnectionError)
+        assert len(limiter.asked) == RetryPolicy().attempts, "what was not sent may be tried again"
+        with pytest.raises(TransportError, match=r"^POST .*prompt_extension.*limiter"):
+            await anext(extension(s))
+        assert s.account.requests == []
+
+
+@pytest.mark.anyio
+async def test_a_wait_outlasts_a_limiter_that_fails_for_a_while() -> None:
+    limiter = Slow()
+    async with scene(limits=Limits(limiter=limiter)) as s:
+        task = await s.a2e.face_swap.tasks.add(**s.swap)
+        limiter.error = ConnectionError("Redis is gone")
+        wait = asyncio.ensure_future(s.a2e.watch(task)._result())
+        asked = len(limiter.asked)
+        while len(limiter.asked) < asked + 6:
+            await asyncio.sleep(0.01)
+        limiter.error = None
+        assert (await wait).state is TaskState.DONE
+
+
+def test_a_limiter_has_to_be_one() -> None:
+    with pytest.raises(ConfigError, match=r"^Limits: limiter must have .*acquire"):
+        Limits(limiter=object())  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_a_brake_met_elsewhere_lets_begin_one_by_one_and_counts_once_in_a_burst() -> None:
+    async with scene() as s:
+        gate = s.a2e._transport.pool().gate
+        for _ in range(10):
+            s.a2e.brake(0.3)
+        assert (gate._window, gate._half) == (1.0, 32.0)
+        ticket = await gate.enter()
+        assert ticket is not None
+        gate.leave(ticket)
+        s.a2e.brake(0.0)
+        assert gate._half == 1.0

@@ -23,6 +23,7 @@ from a2e_async import (
 )
 from a2e_async._answer import Page
 from a2e_async._reconcile import GIVE_UP, KEPT, MARGIN, SKEW, Reconciler, UnprovableError, new_tag
+from a2e_async._rows import LEASE
 from a2e_async._wire import PageQuery
 from a2e_async.groups.face_swap import FaceSwapTasks, Swap
 from a2e_async.journal import read_entries
@@ -117,6 +118,20 @@ async def test_absence_takes_two_walks_after_the_time_to_settle(records: Records
     assert len([at for at in records.walks if at >= began + 5 + SETTLE]) == 2
     assert clock() < began + 5 + SETTLE + 30
     assert len(records.walks) < 30
+
+
+@steps
+async def test_while_its_sender_may_be_at_work_somewhere_nothing_is_proven(
+    records: Records, search: Reconciler[Swap]
+) -> None:
+    began = clock()
+    end = began + LEASE - 5
+    assert await search.find(new_tag(), began - 5, end) == []
+    assert len([at for at in records.walks if at >= end + SETTLE]) == 2
+    # A clock that was set back does not make it wait for as long.
+    again = clock()
+    assert await search.find(new_tag(), again + 3600, again + 3600) == []
+    assert clock() < again + LEASE + SETTLE + 30
 
 
 @pytest.mark.parametrize("late", [0.5, 20.0, SETTLE - 0.01, SETTLE + 0.01])

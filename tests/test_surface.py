@@ -100,6 +100,44 @@ def test_without_its_extra_an_integration_names_it(extra: str) -> None:
     assert f"pip_install_'a2e-async[{extra}]'" in str(loaded_by(code))
 
 
+@pytest.mark.parametrize(
+    ("module", "library"),
+    [
+        ("postgres", "psycopg"),
+        ("postgres_limits", "psycopg_pool"),
+        ("postgres_watch", "psycopg"),
+        ("procrastinate", "procrastinate"),
+    ],
+)
+def test_without_the_extra_of_several_machines_they_name_it(module: str, library: str) -> None:
+    code = f"sys.modules[{library!r}] = None\ntry: import a2e_async.integrations.{module}\n"
+    code += "except ImportError as error: print(str(error).replace(' ', '_'))"
+
+    assert "pip_install_'a2e-async[postgres]'" in str(loaded_by(code))
+
+
+def test_a_journal_in_postgresql_names_its_extra() -> None:
+    code = """
+import asyncio
+from a2e_async import FACE_SWAP, A2ESession, ConfigError
+sys.modules["psycopg"] = None
+async def main():
+    batch = A2ESession().batch(FACE_SWAP, journal="postgresql://a2e:well-kept@127.0.0.1:1/a2e")
+    try: await batch.__aenter__()
+    except ConfigError as error: print(str(error).replace(' ', '_'))
+asyncio.run(main())"""
+    said = str(loaded_by(code))
+
+    assert "pip_install_'a2e-async[postgres]'" in said
+    assert "well-kept" not in said
+
+
+def test_a_journal_in_a_file_loads_nothing_of_an_extra() -> None:
+    loaded = loaded_by("import a2e_async.batch, a2e_async._ledger, a2e_async.cli._parser")
+
+    assert loaded & {"psycopg", "psycopg_pool", "procrastinate"} == set()
+
+
 def test_the_pytest_plugin_which_every_run_loads_brings_nothing_with_it() -> None:
     loaded = loaded_by("import pytest\nbefore = set(sys.modules)\nimport a2e_async.pytest_plugin")
 

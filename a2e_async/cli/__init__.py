@@ -29,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = asyncio.run(_coroutine(options))
+        # psycopg cannot use the loop that Windows has by default.
+        loop = asyncio.SelectorEventLoop if os.name == "nt" and "dsn" in options else None
+        with asyncio.Runner(loop_factory=loop) as runner:
+            code = runner.run(_coroutine(options))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -37,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is still buffered would raise again when the interpreter flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (A2EError, OSError) as error:
+    except (A2EError, OSError, ImportError) as error:  # the last where an extra is missing, and says which
         if options.debug:
             say(traceback.format_exc())
         complain(error)
-        return MISUSED if isinstance(error, ConfigError | RequestError | JournalError) else FAILED
+        return MISUSED if isinstance(error, ConfigError | RequestError | JournalError | ImportError) else FAILED
     return code
 
 

@@ -172,3 +172,59 @@ def sandbox_doctor(arg: ArgumentParser) -> None:
     """`a2e sandbox doctor`."""
     arg.add_argument("files", nargs="+", metavar="FILE", help="HAR as browsers export it, or JSON of single answers")
     options.as_json(arg)
+
+
+def status(arg: ArgumentParser) -> None:
+    """`a2e status`."""
+    options.dsn(arg)
+    options.as_json(arg)
+
+
+def migrate(arg: ArgumentParser) -> None:
+    """`a2e migrate`."""
+    options.dsn(arg)
+    options.as_json(arg)
+
+
+def submit(arg: ArgumentParser) -> None:
+    """`a2e submit`."""
+    arg.add_argument("kind", metavar="KIND", help="kind of task, such as face_swap")
+    arg.add_argument("jobs", metavar="FILE", help=".csv, .jsonl or .ndjson whose columns are the fields, and key")
+    options.dsn(arg)
+    arg.add_argument("--name", default="", metavar="NAME", help="name of the batch, if there are several of a kind")
+    arg.add_argument("--max-coins", type=options.amount, metavar="N", help="coins that all workers may spend on it")
+    arg.add_argument("--rekey", action="store_true", help="the batch's account is the same with a new key")
+
+
+def worker(arg: ArgumentParser) -> None:
+    """`a2e worker`."""
+    options.dsn(arg)
+    arg.add_argument(
+        "--concurrency", type=options.count, default=100, metavar="N", help="jobs taken up at once (%(default)s)"
+    )
+
+
+def dead(arg: ArgumentParser) -> None:
+    """`a2e dead`."""
+    options.dsn(arg)
+    options.as_json(arg)
+
+
+def dead_retry(arg: ArgumentParser) -> None:
+    """`a2e dead retry`."""
+    arg.add_argument("keys", nargs="*", metavar="KEY", help="key of a job, as `a2e dead` shows it")
+    arg.add_argument("--unsent", action="store_true", help="all that were never sent, for want of coins for example")
+    _of_batch(arg)
+
+
+def dead_adopt(arg: ArgumentParser) -> None:
+    """`a2e dead adopt`."""
+    arg.add_argument("key", metavar="KEY", help="key of the job, as `a2e dead` shows it")
+    arg.add_argument("task_id", metavar="TASK_ID", help="the task that it became, from the service's records")
+    _of_batch(arg)
+
+
+def _of_batch(arg: ArgumentParser) -> None:
+    arg.add_argument("--kind", default="face_swap", metavar="KIND", help="kind of the batch (%(default)s)")
+    arg.add_argument("--name", default="", metavar="NAME", help="name of the batch")
+    options.dsn(arg)

@@ -1,11 +1,14 @@
-"""What people name: media, by a URL or a local file, and kinds of task."""
+"""What people name: media, by a URL or a local file, kinds of task, and the database that machines share."""
 
+import os
+from importlib import import_module
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from a2e_async._fields import did_you_mean, is_url
-from a2e_async.errors import RequestError
+from a2e_async._secret import Secret
+from a2e_async.errors import ConfigError, RequestError
 from a2e_async.tasks import KINDS, Task, TaskKind
 
 
@@ -27,10 +30,19 @@ def is_picture(text: str) -> bool:
 
 def kind_named(name: str, argument: str) -> TaskKind[..., Task]:
     """Return a kind of task; raise RequestError, about this argument, for one that is none."""
+    import_module("a2e_async.groups")  # which fills KINDS
     if name in KINDS:
         return KINDS[name]
     hint = did_you_mean(name, KINDS)
     raise RequestError(f"no kind {name!r}: {hint}Kinds: {', '.join(KINDS)}.", field=argument)
+
+
+def database(dsn: str | None) -> Secret:
+    """Return the database that is named, or the one of A2E_DSN; raise ConfigError where there is neither."""
+    place = dsn or os.environ.get("A2E_DSN", "").strip()
+    if not place:
+        raise ConfigError("No database: pass --dsn, or set A2E_DSN, such as postgresql://user@host/database.")
+    return Secret(place)
 
 
 def _path(text: str) -> PurePosixPath | Path:

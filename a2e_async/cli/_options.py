@@ -10,6 +10,11 @@ def as_json(arg: ArgumentParser) -> None:
     arg.add_argument("--json", action="store_true", dest="as_json", help="write JSON to stdout")
 
 
+def dsn(arg: ArgumentParser) -> None:
+    """Take the database that several machines share."""
+    arg.add_argument("--dsn", metavar="URL", help="postgresql://user@host/database, by default from A2E_DSN")
+
+
 def speech(arg: ArgumentParser) -> None:
     """Take a text and whose voice speaks it."""
     arg.add_argument("text", metavar="TEXT", help="what is said, at most 1000 characters")

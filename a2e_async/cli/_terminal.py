@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -54,6 +55,15 @@ def if_interrupted(text: Callable[[], str]) -> Generator[None]:
         raise
 
 
+async def told_to_stop() -> None:
+    """Return at Ctrl-C or SIGTERM: the proper end of what serves until then."""
+    stopped = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows, which tells of Ctrl-C only
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    with contextlib.suppress(asyncio.CancelledError):
+        await stopped.wait()
+
+
 def resumption(kind: str, ids: Iterable[str]) -> str:
     """Return the text that names the command to go on with."""
     return " ".join(["The job goes on at the service. To continue: a2e watch", kind, *ids])
@@ -73,3 +83,14 @@ def check_writable(folder: Path) -> None:
 def number(value: float) -> str:
     """Write coins as people do: without a fraction where there is none, and never with an exponent."""
     return f"{value:.2f}".removesuffix(".00")
+
+
+def give_table(rows: Sequence[Sequence[str]], right: range) -> None:
+    """Write rows to stdout with their columns aligned, those of some places to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        give("  ".join(cells).rstrip())

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from a2e_async._rows import Phase, Summary
-from a2e_async.cli._terminal import give, number
+from a2e_async.cli._terminal import give, give_table, number
 from a2e_async.journal import read_summaries
 
 _HEAD = ("kind", "name", "jobs", *Phase, "coins", "holder")
@@ -15,14 +15,7 @@ async def run(*, journal: str, as_json: bool) -> int:
     if as_json:
         give([_record(batch) for batch in batches])
         return 0
-    rows = [_HEAD, *(_row(batch) for batch in batches)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if 2 <= at < len(_HEAD) - 1 else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        give("  ".join(cells).rstrip())
+    give_table([_HEAD, *map(_row, batches)], range(2, len(_HEAD) - 1))
     return 0
 
 

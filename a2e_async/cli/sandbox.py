@@ -1,14 +1,11 @@
 """`a2e sandbox`."""
 
-import asyncio
-import contextlib
 import errno
 import os
-import signal
 import sqlite3
 from typing import Literal
 
-from a2e_async.cli._terminal import give
+from a2e_async.cli._terminal import give, told_to_stop
 from a2e_async.errors import ConfigError
 from a2e_async.sandbox import Rule, Sandbox
 from a2e_async.sandbox import storm as make_storm
@@ -45,7 +42,7 @@ async def run(  # noqa: PLR0913 - the options of one server
         raise ConfigError(_why_not(error, host, port, file)) from error
     try:
         give(_welcome(sandbox, db))
-        await _stop()
+        await told_to_stop()
     finally:
         await sandbox.aclose()
     return 0
@@ -73,15 +70,6 @@ def _why_not(error: Exception, host: str, port: int, file: str) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is in use. Choose another --port, or 0 for any that is free."
     return f"cannot serve on {host} port {port}: {error}"
-
-
-async def _stop() -> None:
-    stopped = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # Windows, which tells of Ctrl-C only
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    # Here Ctrl-C is the proper end.
-    with contextlib.suppress(asyncio.CancelledError):
-        await stopped.wait()
 
 
 def _welcome(sandbox: Sandbox, db: str | None) -> str:

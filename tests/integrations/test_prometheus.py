@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from a2e_async import FACE_SWAP, TaskFailedError
 from a2e_async.integrations import prometheus
-from a2e_async.integrations.prometheus import Metrics
+from a2e_async.integrations._database import migrate
+from a2e_async.integrations.prometheus import Metrics, SharedMetrics
 from a2e_async.sandbox import Rule
 from tests.service import scene
 
@@ -53,3 +54,26 @@ async def test_what_tasks_were_charged_is_not_remembered_without_end(monkeypatch
         for _ in range(4):
             await s.a2e.face_swap.tasks.add(**s.swap)
     assert len(metrics._started) == 2
+
+
+async def test_what_machines_share_is_read_at_each_scrape(database: str) -> None:
+    registry = CollectorRegistry()
+    SharedMetrics(database, registry)
+    value = registry.get_sample_value
+    assert value("a2e_database_up") == 0  # there are no tables yet
+    assert value("a2e_workers") is None
+
+    await migrate(database)
+    async with scene() as s:
+        async with s.a2e.batch(FACE_SWAP, journal=database, name="night") as batch:
+            jobs = [{**s.swap, "name": name, "key": name} for name in ("one", "fail:because")]
+            assert len([outcome async for outcome in batch.run(jobs)]) == 2
+        spent = 1000 - s.account.coins
+
+    labels = {"kind": "face_swap", "batch": "night"}
+    assert value("a2e_database_up") == 1
+    assert value("a2e_jobs", labels | {"phase": "done"}) == value("a2e_jobs", labels | {"phase": "failed"}) == 1
+    assert value("a2e_jobs", labels | {"phase": "new"}) == value("a2e_oldest_open_job_seconds", labels) == 0
+    assert value("a2e_jobs_dead", labels) == 1
+    assert value("a2e_batch_coins", labels) == spent
+    assert {value(f"a2e_{name}") for name in ("workers", "queue_waiting", "queue_running", "brake_seconds")} == {0}

@@ -13,6 +13,7 @@ from a2e_async import (
     SEEDANCE,
     A2ESession,
     Batch,
+    Limits,
     Outcome,
     Task,
     TaskKind,
@@ -116,6 +117,21 @@ async def running(a2e: A2ESession, face: Path) -> None:
     await a2e.run(FACE_SWAP, face_url=face, video_url=face)  # type: ignore[call-arg]
     await a2e.run(FACE_SWAP_PREVIEW, name="n", face_url=face, video_url=face)  # type: ignore[call-arg]
     await a2e.run(FACE_SWAP, name="n", face_url=face, video_url=3)  # type: ignore[arg-type]
+
+
+class Shared:
+    async def acquire(self, weight: int = 1) -> bool:
+        return weight > 0
+
+
+class Local:
+    def acquire(self) -> bool:
+        return True
+
+
+def limiting() -> None:
+    Limits(limiter=Shared())
+    Limits(limiter=Local())  # type: ignore[arg-type]
 
 
 async def batches(a2e: A2ESession, face: Path) -> None:
