@@ -222,7 +222,7 @@ class Station(Service):
         await asyncio.sleep(60 if has_files(request) else 0)
         return request
 
-    async def save(self, _task: Task, _to: Path) -> None:
+    async def save_all(self, _task: Task, _to: Path) -> None:
         await asyncio.sleep(60)
 
     async def call(self, endpoint: Any, request: Any, permit: Any = None) -> Any:
