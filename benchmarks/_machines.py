@@ -4,14 +4,11 @@ import asyncio
 import os
 import socket
 import struct
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
-
-from _measure import HERE
 
 PAUSE = 1.0
 """Seconds after which what keeps a worker running starts it again."""
@@ -129,8 +126,3 @@ class Worker:
         self._killed = True
         self._process.kill()
         return True
-
-
-def worker_command(*, reconciled: bool = True) -> tuple[str, ...]:
-    """Return how `a2e` is started: as it is, or with every lost answer taken for nothing done."""
-    return (sys.executable, "-m", "a2e_async") if reconciled else (sys.executable, str(HERE / "_unreconciled.py"))

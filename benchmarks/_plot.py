@@ -1,4 +1,4 @@
-"""`results.png`: the ratios; `growth.png`: growth and schedules. Needs matplotlib, which nothing else here does."""
+"""`results.png`: the ratios; `growth.png`: growth and schedules; `scale.png`: the plan. Only this needs matplotlib."""
 
 import json
 import math
@@ -109,3 +109,35 @@ def _kept(axes: Any, found: dict[str, Any]) -> None:
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlim(0, max(values) * 1.15)
     axes.set_title("measured / budget: left of the line is kept", loc="left")
+
+
+def scale(stream: dict[str, dict[str, dict[str, float]]], carries: list[tuple[str, float]], target: Path) -> None:
+    """Draw what one poller asks and how late it is, and how many tasks a day fill each part."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - may be missing
+
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+    requests, late = above.subplots(1, 2)
+    bottom = below.subplots()
+    volumes = sorted(stream, key=int)
+    for key, axes, title in (
+        ("requests_s", requests, "requests a second, one poller"),
+        ("late_p50", late, "seconds until an end is told, median"),
+    ):
+        for way, colour, label in (("polled", MINE, "polled"), ("called", PALE, "with callbacks")):
+            values = [stream[volume][way][key] for volume in volumes]
+            axes.loglog([int(volume) for volume in volumes], values, "o-", color=colour, label=label)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("tasks a day")
+        axes.legend(fontsize=8)
+    bars = bottom.barh(
+        [what.replace("`", "") for what, _ in carries][::-1], [value for _, value in carries][::-1], color=MINE
+    )
+    bottom.bar_label(bars, [f" {value:.2g}" for _, value in carries][::-1], fontsize=8)
+    for volume in (1e6, 1e8):
+        bottom.axvline(volume, color="black", linewidth=1, linestyle=":")
+    bottom.set_xscale("log")
+    bottom.set_xlim(1e5, 1e9)
+    bottom.tick_params(axis="y", labelsize=8)
+    bottom.set_title("tasks a day that fill one of each; dotted: a million, a hundred million", fontsize=10)
+    figure.savefig(target, dpi=100)

@@ -1,17 +1,13 @@
 """Several workers on one database, killed again and again, its server restarted, its network cut: what was paid.
 
 python benchmarks/machines.py [--jobs 5000] [--workers 3] [--kills 20] [--seed 1] [--quick] [--only on] [--page FILE]
-python benchmarks/machines.py --polling | --rate 20
 
 The sandbox, PostgreSQL and each `a2e worker` are processes of their own, and each worker reaches the database through a
 network of its own. At random instants a worker gets SIGKILL, and is started again a second later. When a third of the
 jobs has ended, PostgreSQL is restarted; at two thirds, one worker's network carries nothing for ten seconds, and then
 resets its connections. At the end the sandbox's books are held against the journal's. The same once more, with every
-lost answer taken for nothing done, shows what reconciliation is worth. Exits with 1 unless, with it, every job has ended,
-each was paid for once, and the totals agree.
-
-`--polling` counts the status requests for the same jobs with 1, 3 and 10 workers, and `--rate` how many requests a
-second 3 workers sent together under a shared rate.
+lost answer taken for nothing done, shows what reconciliation is worth. Exits with 1 unless, with it, every job has
+ended, each was paid for once, and the totals agree.
 """
 
 import argparse
@@ -26,19 +22,21 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from _machines import Wire, Worker, worker_command
-from _measure import renew, table
-from chaos import FAULTS, KEY, sandbox
+from _machines import Wire, Worker
+from _measure import HERE, renew, table
+from chaos import A2E, FAULTS, KEY, sandbox
 
-from a2e_async import A2EError
-from a2e_async.integrations import postgres
+from a2e_async import FACE_SWAP, A2EError, A2ESession
+from a2e_async.integrations._database import migrate
 from a2e_async.integrations._operations import Standing, read_status
+from a2e_async.integrations.procrastinate import Engine
 from tests.servers import PostgreSQL
 
 CUT = 10.0
 LOOK = 0.5
+UNRECONCILED = (sys.executable, str(HERE / "_unreconciled.py"))
 OPEN = {"new", "sending", "sent"}
 
 
@@ -76,6 +74,7 @@ class Trial:
 
     def rows(self) -> dict[str, object]:
         """Return what the table tells, the journal's word beside that of the sandbox."""
+        paid = -sum(row["delta"] for row in self.ledger if row["reason"] != "grant")
         names = [match[0] for task in self.tasks if (match := re.search(r"job-\d+", task["name"]))]
         per_job = collections.Counter(names)
         counts = dict(self.standing.counts) if self.standing else {}
@@ -92,9 +91,7 @@ class Trial:
             "tasks on the server": len(self.tasks),
             "jobs without a task": self.plan.jobs - len(per_job),
             "jobs paid for more than once": sum(count > 1 for count in per_job.values()),
-            "coins by the server's ledger": round(
-                -sum(row["delta"] for row in self.ledger if row["reason"] != "grant")
-            ),
+            "coins by the server's ledger": round(paid),
             "coins by the journal": round(self.standing.coins) if self.standing else 0,
         }
 
@@ -107,7 +104,7 @@ class Trial:
 
 
 def _named(rule: dict[str, Any]) -> str:
-    return f"{rule['effect']} {rule['status'] or ''}".strip()
+    return f"{rule['effect']} {rule['status']}" if rule["effect"] == "status" else str(rule["effect"])
 
 
 async def trial(plan: Plan, *, reconciled: bool, folder: Path) -> Trial:
@@ -117,13 +114,14 @@ async def trial(plan: Plan, *, reconciled: bool, folder: Path) -> Trial:
         server = await stack.enter_async_context(sandbox())
         database = stack.enter_context(PostgreSQL(durable=True))
         dsn = database.create()
-        await postgres.migrate(dsn)
+        await migrate(dsn)
         await submit(dsn, server.url, plan.jobs)
         for rule in FAULTS:
             await server.fault(rule)
         began = time.monotonic()
+        command = (*(A2E if reconciled else UNRECONCILED), "worker")
         crew = [
-            await stack.enter_async_context(Machine(dsn, server.url, folder / f"{number}.log", reconciled=reconciled))
+            await stack.enter_async_context(Machine(dsn, server.url, folder / f"{number}.log", command))
             for number in range(plan.workers)
         ]
         killing = asyncio.create_task(_kill(found, crew, draw))
@@ -144,15 +142,15 @@ async def submit(dsn: str, url: str, jobs: int) -> None:
     samples = f"{url}/sandbox/samples"
     media = {"face_url": f"{samples}/face.jpg", "video_url": f"{samples}/clip.mp4"}
     keys = [f"job-{number:05}" for number in range(jobs)]
-    async with A2ESession(KEY, base_url=url) as a2e:
-        await submit_many(a2e, dsn, FACE_SWAP, [{"key": key, "name": key, **media} for key in keys])
+    async with A2ESession(KEY, base_url=url) as a2e, Engine(dsn, a2e) as engine:
+        await engine.submit_many(FACE_SWAP, [{"key": key, "name": key, **media} for key in keys])
 
 
 class Machine:
     """A worker, and its network to the database."""
 
-    def __init__(self, dsn: str, url: str, log: Path, *, reconciled: bool = True, words: Sequence[str] = ()) -> None:
-        self._url, self._log, self._command = url, log, (*worker_command(reconciled=reconciled), "worker", *words)
+    def __init__(self, dsn: str, url: str, log: Path, command: Sequence[str] = (*A2E, "worker")) -> None:
+        self._url, self._log, self._command = url, log, command
         self.wire = Wire(dsn)
         self._stack = AsyncExitStack()
 

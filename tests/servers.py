@@ -15,12 +15,13 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import ClassVar, Self
 
 _PATIENCE = 90.0
-"""Seconds until a server answers; how long a busy machine may take says nothing."""
+"""Seconds until a server answers."""
 _GUARD = """
 import os, shutil, signal, sys
 folder, *_ = sys.argv[1:]
@@ -61,6 +62,8 @@ class Server(ABC):
     programs: ClassVar[tuple[str, ...]]
     places: ClassVar[tuple[str, ...]] = ()
     """Folders to look for the programs in, before PATH; patterns below `/`."""
+    ending: ClassVar[signal.Signals] = signal.SIGTERM
+    """What ends it without waiting for its clients."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -70,6 +73,7 @@ class Server(ABC):
             [sys.executable, "-IS", "-c", _GUARD, str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
         )
         self._process: subprocess.Popen[bytes] | None = None
+        self._known = False
         self._others: list[subprocess.Popen[bytes]] = []
 
     @classmethod
@@ -108,12 +112,16 @@ class Server(ABC):
     def start(self) -> None:
         """Return as soon as it answers."""
         end = time.monotonic() + _PATIENCE
-        while self._process is None or not self.ready():
-            if self._process is None or self._process.poll() is not None:
-                self._forget(self._process)
-                self._process = self.spawn(self.command())
+        while not (self._process and self.ready() and self._process.poll() is None):
             assert time.monotonic() < end, f"{self.name} does not answer:\n{self.log()}"
+            if self._process is None:
+                self._process = self.spawn(self.command())
+            elif self._process.poll() is not None:
+                self.kill()
+                if not self._known:  # somebody else may have taken the port meanwhile
+                    self.port = free_port()
             time.sleep(0.05)
+        self._known = True
 
     def spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a program of it that is to end with it."""
@@ -139,25 +147,22 @@ class Server(ABC):
         try:
             code = process.wait(_PATIENCE)
         finally:
-            _kill(process)
-            self._forget(process)
+            self._end(process)
         assert code == 0, f"{command[0]} ended with {code}:\n{self.log()}"
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it in its own way, or as told, and return when it has ended."""
+    def stop(self) -> None:
+        """End it in its own way, and return when it has ended."""
         if self._process is not None:
-            # RabbitMQ's first process is a shell, which passes on any signal but this.
-            (_kill if how == signal.SIGKILL else subprocess.Popen.send_signal)(self._process, how)
-            try:
+            self._process.send_signal(self.ending)
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                _kill(self._process)
-            self._forget(self._process)
-            self._process = None
+            self.kill()
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a machine that loses power would; `start` starts it again, on the same port."""
-        self.stop(signal.SIGKILL)
+        """End it with SIGKILL; `start` starts it again, on the same port."""
+        if self._process is not None:
+            self._end(self._process)
+            self._process = None
 
     def restart(self) -> None:
         self.stop()
@@ -170,10 +175,11 @@ class Server(ABC):
         self._guard.stdin.write(f"{line}\n".encode())
         self._guard.stdin.flush()
 
-    def _forget(self, process: subprocess.Popen[bytes] | None) -> None:
-        if process is not None:
-            process.wait()
-            self._tell(f"-{process.pid}")
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)  # RabbitMQ's first process is but a shell
+        process.wait()
+        self._tell(f"-{process.pid}")
 
     def __enter__(self) -> Self:
         try:
@@ -193,8 +199,7 @@ class Server(ABC):
             self.stop()
         finally:
             for process in self._others:
-                _kill(process)
-                self._forget(process)
+                self._end(process)
             self._guard.stdin.close()
             self._guard.wait()
 
@@ -208,6 +213,7 @@ class PostgreSQL(Server):
     name, package = "PostgreSQL", "postgresql"
     programs = ("initdb", "postgres", "pg_isready", "createdb", "dropdb")
     places = ("usr/lib/postgresql/*/bin", "opt/homebrew/opt/postgresql@*/bin")
+    ending = signal.SIGINT
 
     def __init__(self, *, durable: bool = False, settings: dict[str, str] | None = None) -> None:
         super().__init__()
@@ -221,49 +227,39 @@ class PostgreSQL(Server):
             return None
         import pwd  # noqa: PLC0415 - not on Windows
 
-        known = {one.pw_name for one in pwd.getpwall()}
-        return next(name for name in ("postgres", "nobody") if name in known)
+        return next(one.pw_name for one in pwd.getpwall() if one.pw_name in {"postgres", "nobody"})
 
     def prepare(self) -> None:
         if user := self.user():
             shutil.chown(self.folder, user)
-        form = ("--auth=trust", "--username=a2e", "--encoding=UTF8", "--locale=C", "--no-sync")
-        self.run(self._program("initdb"), *form, f"--pgdata={self.folder / 'data'}")
+        form = ("--auth=trust", "--username=a2e", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata=data")
+        self.run(self.program("initdb"), *form)
 
     def command(self) -> Sequence[str]:
         own = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": str(self.port)}
         options = [f"--{name}={value}" for name, value in (own | self._settings).items()]
-        return [self._program("postgres"), "-D", str(self.folder / "data"), *options]
+        return [self.program("postgres"), "-D", str(self.folder / "data"), *options]
 
     def ready(self) -> bool:
-        command = [self._program("pg_isready"), *self._where("postgres"), "--quiet"]
+        command = [self.program("pg_isready"), *self._where("postgres"), "--quiet"]
         return subprocess.run(command, check=False).returncode == 0
-
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it without waiting for its clients."""
-        super().stop(how)
 
     def create(self) -> str:
         """Make an empty database, and return its DSN."""
         name = f"a2e_{next(self._names)}"
-        self.run(self._program("createdb"), *self._where("postgres", "--maintenance-db"), name)
+        self.run(self.program("createdb"), *self._where("postgres", "--maintenance-db"), name)
         return self.dsn(name)
 
     def drop(self, dsn: str) -> None:
         """Remove a database, whoever uses it."""
         name = dsn.rpartition("/")[2]
-        self.run(self._program("dropdb"), *self._where("postgres", "--maintenance-db"), "--force", name)
+        self.run(self.program("dropdb"), *self._where("postgres", "--maintenance-db"), "--force", name)
 
     def dsn(self, name: str = "postgres") -> str:
         return f"postgresql://a2e@127.0.0.1:{self.port}/{name}"
 
     def _where(self, database: str, option: str = "--dbname") -> list[str]:
         return ["--host=127.0.0.1", f"--port={self.port}", "--username=a2e", f"{option}={database}"]
-
-    def _program(self, name: str) -> str:
-        path = self.program(name)
-        assert path is not None, self.missing()
-        return path
 
 
 class RabbitMQ(Server):
@@ -274,43 +270,35 @@ class RabbitMQ(Server):
     # Debian's program in PATH insists on the system's user and folders; the one behind it does not.
     places = ("usr/lib/rabbitmq/bin",)
 
-    def __init__(self, config: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._epmd, self._inner = free_port(), free_port()
-        self._config = config
 
     def prepare(self) -> None:
         for name in ("data", "logs", "config"):
             (self.folder / name).mkdir()
-        (self.folder / "rabbitmq.conf").write_text(self._config, encoding="utf-8")
+        for name in ("rabbitmq.conf", "env.conf"):
+            (self.folder / name).touch()
         (self.folder / "plugins").write_text("[].\n", encoding="utf-8")
-        (self.folder / "env.conf").touch()
         self._others.append(self.spawn([self.program("epmd"), "-port", str(self._epmd), "-address", "127.0.0.1"]))
 
     def environment(self) -> dict[str, str]:
-        at = {
-            "CONFIG_FILE": "rabbitmq.conf",
-            "CONF_ENV_FILE": "env.conf",
-            "ENABLED_PLUGINS_FILE": "plugins",
-            "GENERATED_CONFIG_DIR": "config",
-            "LOG_BASE": "logs",
-            "MNESIA_BASE": "data",
-            "PID_FILE": "pid",
-        }
         own = {
-            "DIST_PORT": str(self._inner),
+            "CONFIG_FILE": self.folder / "rabbitmq.conf",
+            "CONF_ENV_FILE": self.folder / "env.conf",
+            "DIST_PORT": self._inner,
+            "ENABLED_PLUGINS_FILE": self.folder / "plugins",
+            "GENERATED_CONFIG_DIR": self.folder / "config",
             "LOGS": "-",
-            "NODENAME": f"a2e{self.port}@localhost",
+            "LOG_BASE": self.folder / "logs",
+            "MNESIA_BASE": self.folder / "data",
+            "NODENAME": f"a2e{self._inner}@localhost",
             "NODE_IP_ADDRESS": "127.0.0.1",
-            "NODE_PORT": str(self.port),
+            "NODE_PORT": self.port,
+            "PID_FILE": self.folder / "pid",
         }
-        paths = {name: str(self.folder / path) for name, path in at.items()}
-        return {
-            **{f"RABBITMQ_{name}": value for name, value in (own | paths).items()},
-            "HOME": str(self.folder),
-            "ERL_EPMD_PORT": str(self._epmd),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-        }
+        erlang = {"HOME": str(self.folder), "ERL_EPMD_PORT": str(self._epmd), "ERL_EPMD_ADDRESS": "127.0.0.1"}
+        return erlang | {f"RABBITMQ_{name}": str(value) for name, value in own.items()}
 
     def command(self) -> Sequence[str]:
         return [self.program("rabbitmq-server")]
@@ -350,12 +338,6 @@ def wanted(server: type[Server]) -> None:
 
     if reason := server.missing():
         (pytest.fail if os.environ.get("A2E_TEST_SERVERS") == "1" else pytest.skip)(reason)
-
-
-def _kill(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
-    """Kill a process and those of its group, unless it has ended."""
-    if process.poll() is None:
-        os.killpg(process.pid, how)
 
 
 def _group(user: str) -> int:

@@ -30,7 +30,11 @@ EXAMPLES = all_examples()
 PAGES = ROOT / "docs" / "pages"
 PACKAGE = Path(a2e_async.__path__[0])
 SERVED = {
+    "engines.md": "integrations/test_engines.py",
+    "machines.md": "integrations/test_machines_pages.py",
+    "runbook.md": "integrations/test_machines_pages.py",
     "shared-account.md": "integrations/test_shared_page.py",
+    "taskiq.md": "integrations/test_engines.py",
     "testing.md": "plugin/test_page.py",
     "web-apps.md": "integrations/test_page.py",
 }

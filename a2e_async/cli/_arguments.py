@@ -199,7 +199,8 @@ def dead(arg: ArgumentParser) -> None:
 
 def dead_retry(arg: ArgumentParser) -> None:
     """`a2e dead retry`."""
-    arg.add_argument("key", metavar="KEY", help="key of the job, as `a2e dead` shows it")
+    arg.add_argument("keys", nargs="*", metavar="KEY", help="key of a job, as `a2e dead` shows it")
+    arg.add_argument("--unsent", action="store_true", help="all that were never sent, for want of coins for example")
     _of_batch(arg)
 
 

@@ -19,7 +19,9 @@ async def run(*, dsn: str | None, as_json: bool) -> int:
         return 0
     give_table([_HEAD, *map(_row, status.batches)], range(2, len(_HEAD)))
     brake = f"braked for {span(status.brake)}" if status.brake else "no brake"
+    watch = ", ".join(f"{kind} by {address}" for kind, address in status.leaders) or "nothing"
     give(f"queue: {status.waiting} waiting, {status.running} taken up; workers: {status.workers}; {brake}")
+    give(f"watched: {watch}")
     return 0
 
 
@@ -51,4 +53,5 @@ def _record(status: Status) -> dict[str, object]:
         "running": status.running,
         "workers": status.workers,
         "brake_seconds": status.brake,
+        "watched": [{"kind": kind, "by": address} for kind, address in status.leaders],
     }

@@ -27,6 +27,13 @@ _BRAKES: LiteralString = """
 SELECT coalesce(max(extract(epoch FROM until - clock_timestamp())), 0)::float8 FROM a2e_brakes
 WHERE until > clock_timestamp()"""
 
+# The lock of `postgres_watch`, as pg_locks shows it: in two halves.
+_LEADERS: LiteralString = """
+SELECT b.kind, concat(host(a.client_addr), ':', a.client_port) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+JOIN (SELECT DISTINCT kind, account FROM a2e_batches) b
+    ON hashtextextended(b.kind || ' ' || encode(b.account, 'hex'), 0) = (l.classid::bigint << 32 | l.objid::bigint)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database() ORDER BY 1, 2"""
+
 
 class Standing(NamedTuple):
     """One batch."""
@@ -59,6 +66,8 @@ class Status(NamedTuple):
     """Workers whose heartbeat was seen within `ALIVE` seconds."""
     brake: float
     """Seconds for which nobody sends anything, as the service asked for; 0 without such a pause."""
+    leaders: list[tuple[str, str]]
+    """Which process watches all tasks, by kind, and by its address as the database sees it."""
 
 
 async def read_status(dsn: str) -> Status:
@@ -68,7 +77,9 @@ async def read_status(dsn: str) -> Status:
         [(waiting, running)] = await database.rows(_QUEUE)
         [(workers,)] = await database.rows(_WORKERS, (ALIVE,))
         [(brake,)] = await database.rows(_BRAKES)
-    return Status([_standing(row) for row in rows], waiting, running, workers, brake)
+        leaders = await database.rows(_LEADERS)
+    found = [(kind, address) for kind, address in leaders]
+    return Status([_standing(row) for row in rows], waiting, running, workers, brake, found)
 
 
 def _standing(row: tuple[Any, ...]) -> Standing:
