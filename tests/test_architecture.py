@@ -92,9 +92,9 @@ ALLOWED = {
     "integrations._desk": "_budget _course _deadline _frozen _reconcile _retry _rows _submit errors "
     "integrations.postgres session",
     "integrations._queue": "_course _frozen _rows _submit _wire errors integrations._database jobs tasks watcher",
-    "integrations.procrastinate": "_ledger _reconcile _rows _surely errors integrations._database integrations._desk "
-    "integrations._queue integrations.postgres integrations.postgres_limits integrations.postgres_watch jobs session "
-    "tasks",
+    "integrations.procrastinate": "_ledger _reconcile _retry _rows _surely errors integrations._database "
+    "integrations._desk integrations._queue integrations.postgres integrations.postgres_limits "
+    "integrations.postgres_watch jobs session tasks",
     "integrations.prometheus": "_secret integrations._operations observer tasks errors",
     "integrations.postgres_limits": "integrations._database _ledger _surely _telling observer session errors",
     "integrations.postgres_watch": "integrations._database integrations.postgres integrations.postgres_limits "

@@ -1,5 +1,6 @@
 """The commands in one table; command `x y` is `run` in module `a2e_async.cli.x_y`."""
 
+import re
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from a2e_async.cli import _arguments as take
 from a2e_async.cli._options import as_json
 from a2e_async.cli._terminal import command_line
 
+_PASSWORD = re.compile(r"(postgres(?:ql)?://[^:@/?]*:)[^@/]*(?=@)")
 _ENVIRONMENT = """\
 environment:
   A2E_API_KEY    the account's token (sk_...), made on the service's page Account > API Token
@@ -67,7 +69,7 @@ _FAMILIES = {"avatar": "make avatars of your own, and let avatars speak"}
 def read(argv: Sequence[str] | None = None) -> Namespace:
     """Parse a command line, by default this process's. SystemExit where argparse ends by itself."""
     words = list(sys.argv[1:] if argv is None else argv)
-    again = command_line(["a2e", *words])
+    again = command_line(["a2e", *(_PASSWORD.sub(r"\1***", word) for word in words)])
     at = next((at for at, word in enumerate(words) if not word.startswith("-")), 0)
     # argparse cannot have arguments and sub-commands after one word, so these are one word to it.
     if words and words[at] in COMMANDS and (both := " ".join(words[at : at + 2])) in COMMANDS:

@@ -30,7 +30,8 @@ MARK = 0x41324531
 PATIENCE = 20.0
 """Seconds for which a statement is tried again while the database is away; less than a lease."""
 _ONCE, _MOMENT = 8.0, 1.0
-_AGAIN = RetryPolicy(attempts=1000, base=0.2, longest=1.0)
+AGAIN = RetryPolicy(attempts=1000, base=0.2, longest=1.0)
+"""Pauses until a database that is away is asked again."""
 # A cut network says nothing: the kernel has to find out.
 _LIVELY: dict[str, Any] = {
     "connect_timeout": 5, "keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3,
@@ -101,7 +102,7 @@ class Database:
         """Return what the work returns, once it succeeds; it must do no harm if it is done twice."""
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
-        for pause in waits(_AGAIN):
+        for pause in waits(AGAIN):
             once = loop.time() + _ONCE
             try:
                 async with asyncio.timeout_at(once + _MOMENT), self._pool.connection(timeout=_ONCE) as db:

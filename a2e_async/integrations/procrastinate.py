@@ -6,7 +6,7 @@ a local file is on one machine only.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from functools import partial
 from random import uniform
@@ -17,15 +17,17 @@ try:
     from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
     from procrastinate.exceptions import ConnectorException
     from procrastinate.jobs import Job
+    from procrastinate.manager import JobManager
 except ImportError as error:
     raise ImportError("this needs psycopg and procrastinate: pip install 'a2e-async[postgres]'") from error
 
 from a2e_async._ledger import account_of
 from a2e_async._reconcile import Reconciler
+from a2e_async._retry import waits
 from a2e_async._rows import Entry
 from a2e_async._surely import outlast, surely
 from a2e_async.errors import JournalError, RequestError
-from a2e_async.integrations._database import PASSING, Database
+from a2e_async.integrations._database import AGAIN, PASSING, Database
 from a2e_async.integrations._desk import Desk, LaterError
 from a2e_async.integrations._queue import TAKE, Dead, adopt, chunks, dead, queue_of, retry, write
 from a2e_async.integrations.postgres import PostgresJournal
@@ -68,6 +70,29 @@ class _Patience(BaseRetryStrategy):
         return RetryDecision(retry_in={"milliseconds": int(1000 * uniform(longest / 2, longest))})  # noqa: S311
 
 
+class _Manager(JobManager):
+    async def finish_job(self, *args: Any, **more: Any) -> None:
+        await _noted(partial(super().finish_job, *args, **more))
+
+    async def retry_job(self, *args: Any, **more: Any) -> None:
+        await _noted(partial(super().retry_job, *args, **more))
+
+
+async def _noted(note: Callable[[], Awaitable[None]]) -> None:
+    # What cannot be noted for long goes with the name of this worker, which it loses, too; then it is swept up.
+    loop = asyncio.get_running_loop()
+    end = loop.time() + STALE
+    for pause in waits(AGAIN):
+        try:
+            return await note()
+        except ConnectorException as error:
+            # Or it was noted before, or by another.
+            if not isinstance(error.__cause__, PASSING) or loop.time() >= end:
+                break
+        await asyncio.sleep(pause)
+    return None
+
+
 class Engine:
     """Hands out jobs, and submits those of its session's account: ``async with Engine(dsn, a2e) as engine``.
 
@@ -82,6 +107,7 @@ class Engine:
         self._reconcilers: dict[str, Reconciler[Any]] = {}
         self._account, self._queue = b"", ""
         self._working: asyncio.Task[None] | None = None
+        self._leaving = False
 
     async def __aenter__(self) -> Self:
         await self.database.open()
@@ -144,6 +170,7 @@ class Engine:
 
     async def work(self, concurrency: int = 100) -> None:
         """Submit jobs until this is cancelled, so many taken up at once, also across restarts of the database."""
+        self._leaving = False
         async with shared_brake(self._a2e, self.database.dsn):
             crew = [asyncio.create_task(work) for work in (self._work(concurrency), self._watch())]
             try:
@@ -153,6 +180,7 @@ class Engine:
                 await surely(self._dismiss(crew))
 
     async def _dismiss(self, crew: list[asyncio.Task[None]]) -> None:
+        self._leaving = True
         # An answer that is nearly here saves others from looking for it.
         for desk in self._desks.values():
             desk.submitter.free.clear()
@@ -179,19 +207,19 @@ class Engine:
             await _ended(watching.values())
 
     async def _work(self, concurrency: int) -> None:
-        connector = PsycopgConnector(conninfo=self.database.dsn, min_size=1, max_size=4)
+        connector = PsycopgConnector(conninfo=self.database.dsn, min_size=1, max_size=4, timeout=_FAREWELL)
         app = App(connector=connector)
+        app.job_manager = _Manager(connector)
         app.task(name=TAKE, retry=_Patience())(self._take)
 
         async def sweep(timestamp: int) -> None:  # noqa: ARG001 - when it was due
             for job in await app.job_manager.get_stalled_jobs(queue=self._queue, seconds_since_heartbeat=STALE):
-                with suppress(ConnectorException):  # another sweep was first
-                    await app.job_manager.retry_job(job)
+                await app.job_manager.retry_job(job)
 
         swept = app.task(name="a2e.sweep", priority=1)(sweep)
         lock = f"{self._queue}.sweep"
         app.periodic(cron=_SWEEP, periodic_id=self._queue, queue=self._queue, queueing_lock=lock)(swept)
-        while True:
+        while not self._leaving:  # while the database is away, procrastinate ends with that error though cancelled
             try:
                 async with app.open_async():
                     await app.run_worker_async(

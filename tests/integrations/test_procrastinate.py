@@ -320,6 +320,21 @@ async def test_a_restart_of_the_database_is_no_end(own_postgres: PostgreSQL, at_
         assert await spent(engine) == 1000
 
 
+async def test_a_worker_can_leave_while_the_database_is_away(own_postgres: PostgreSQL, at_once: None) -> None:
+    dsn = own_postgres.create()
+    await migrate(dsn)
+    async with scene(coins=1e6, **FAST) as s:
+        async with Engine(dsn, s.a2e) as engine:
+            await engine.submit_many(FACE_SWAP, jobs(s, 200))
+            async with working(engine, 5):
+                while len(s.account.tasks) < 20:
+                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(own_postgres.kill)
+            await asyncio.to_thread(own_postgres.start)
+            found = await phases(engine)
+            assert len(s.account.tasks) == found["sent"] + found["done"] + found["sending"]
+
+
 WORKER = """
 import sys
 import a2e_async._rows
