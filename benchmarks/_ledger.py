@@ -80,7 +80,7 @@ async def _listened(dsn: str, load: Any, batches: list[int]) -> dict[str, float]
 
     listeners = [await psycopg.AsyncConnection.connect(dsn, autocommit=True) for _ in range(LISTENERS)]
     for one in listeners:
-        await one.execute("LISTEN a2e_jobs")
+        await one.execute("LISTEN a2e_changes")
 
     async def hear(one: Any) -> None:
         async for _ in one.notifies():

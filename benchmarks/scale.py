@@ -1,7 +1,7 @@
 """What a million and a hundred million tasks a day take, by measured constants, and which part is full first.
 
 python benchmarks/scale.py [--page docs/pages/scale.md]
-python benchmarks/scale.py --measure [--seconds 5] [--processes 4]
+python benchmarks/scale.py --measure [stream] [ledger] [--seconds 5] [--processes 4]
 
 Without options it prints the tables from what `results/` holds; `--page` writes them into the page, and draws the
 picture beside it. `--measure` runs the poller on simulated time, and the journal against a PostgreSQL of its own (some
@@ -183,14 +183,24 @@ def text(known: Known) -> str:
     return f"{table(head, rows(known))}\n\n" + "\n".join(lines)
 
 
-def measure(seconds: float, processes: int) -> dict[str, Any]:
+def streams() -> dict[str, dict[str, Any]]:
     stream: dict[str, dict[str, Any]] = {}
     for volume in VOLUMES:
         for way in ("polled", "called"):
             print(f"{volume:,} a day, {way}", file=sys.stderr, flush=True)
             stream.setdefault(str(volume), {})[way] = child("scale.py", "part", "stream", volume / DAY, way)
-    print("PostgreSQL", file=sys.stderr, flush=True)
-    return {"stream": stream, "ledger": measured(seconds, processes)}
+    return stream
+
+
+def measure(parts: list[str], seconds: float, processes: int) -> None:
+    path = RESULTS / "scale.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found.pop("machine", None)
+    if "stream" in parts or not parts:
+        found["stream"] = streams()
+    if "ledger" in parts or not parts:
+        found["ledger"] = measured(seconds, processes)
+    save(path, found)
 
 
 def part(words: list[str]) -> None:
@@ -215,13 +225,13 @@ def main() -> None:
         part(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="measure the constants anew")
+    parser.add_argument("--measure", nargs="*", choices=["stream", "ledger"], help="measure all anew, or this alone")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each load of the journal")
     parser.add_argument("--processes", type=int, default=4, help="that write to the journal at once")
     parser.add_argument("--page", type=Path, help="page whose tables are to be replaced")
     given = parser.parse_args()
-    if given.measure:
-        save(RESULTS / "scale.json", measure(given.seconds, given.processes))
+    if given.measure is not None:
+        measure(given.measure, given.seconds, given.processes)
     known = Known.read(RESULTS)
     print(text(known))
     if given.page is not None:
