@@ -1,6 +1,6 @@
 """What the workers of one account ask of the service together, as the sandbox counts it.
 
-python benchmarks/sharing.py [--polling] [--rate 20] [--jobs 300]
+python benchmarks/sharing.py [--polling] [--rate 20] [--jobs 500]
 
 `--polling`: the requests for watching the same jobs to their ends, with 1, 3 and 10 `a2e worker`; the sandbox's clock
 is as fast as ours. Exits with 1 if the most are 20 % more than the fewest. `--rate`: the requests a second of 3 workers
@@ -115,7 +115,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--polling", action="store_true")
     parser.add_argument("--rate", type=float)
-    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
