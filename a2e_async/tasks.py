@@ -1,10 +1,9 @@
 """What a task is: its states, the one table of status words, its record, and the data that make up a kind."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib import import_module
 from math import inf
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
@@ -211,9 +210,11 @@ class TaskKind(Generic[P, TaskT]):
 
 
 class _Kinds(Mapping[str, TaskKind[..., Any]]):
-    # The newer families are many, and loaded when one of them is asked for; groups are made of kinds, so by name.
+    # The newer families are many, and loaded when one of them is asked for.
     def __init__(self) -> None:
         self.known: dict[str, TaskKind[..., Any]] = {}
+        self.load: Callable[[], object] = dict
+        """Loads the kinds that are not there yet; set by `a2e_async.groups`, which is made of kinds."""
 
     def __getitem__(self, name: str) -> TaskKind[..., Any]:
         return (self.known if name in self.known else self._all())[name]
@@ -225,7 +226,7 @@ class _Kinds(Mapping[str, TaskKind[..., Any]]):
         return len(self._all())
 
     def _all(self) -> dict[str, TaskKind[..., Any]]:
-        import_module("a2e_async.groups").all_groups()
+        self.load()
         return self.known
 
 

@@ -34,7 +34,7 @@ ALLOWED = {
     "jobs": "_fields _endpoint _wire errors",
     "_events": "",
     "tasks": "_html _endpoint _answer _wire _sic errors",
-    "groups": "_endpoint groups.*",
+    "groups": "_endpoint groups.* tasks",
     "groups.avatar_videos": "_endpoint _answer _wire tasks groups.voices",
     "groups.avatars": "_endpoint _answer _wire tasks _sic groups.avatar_videos",
     "groups.images": "_endpoint groups.images.*",

@@ -17,6 +17,7 @@ from a2e_async.groups.image_to_video import ImageToVideo
 from a2e_async.groups.streaming import Streaming
 from a2e_async.groups.tokens import Tokens
 from a2e_async.groups.voices import Voices
+from a2e_async.tasks import KINDS
 
 _LOADED: tuple[type[Group], ...] = (
     Tokens,
@@ -40,6 +41,9 @@ def all_groups() -> tuple[type[Group], ...]:
     from a2e_async.groups.videos import Videos  # noqa: PLC0415
 
     return (*_LOADED, Images, Videos)
+
+
+KINDS.load = all_groups
 
 
 def endpoints(*groups: type[Group]) -> Iterator[Endpoint[..., Any]]:
