@@ -91,9 +91,10 @@ ALLOWED = {
     "integrations.postgres": "_budget _rows integrations._database errors",
     "integrations._desk": "_budget _course _deadline _frozen _reconcile _retry _rows _submit errors "
     "integrations.postgres session",
-    "integrations._queue": "_course _frozen _rows _submit _wire errors integrations._database jobs tasks watcher",
+    "integrations._queue": "_course _submit _wire errors integrations._database jobs tasks",
+    "integrations._dead": "_frozen _rows errors integrations._database integrations._queue tasks watcher",
     "integrations.procrastinate": "_ledger _reconcile _retry _rows _surely errors integrations._database "
-    "integrations._desk integrations._queue integrations.postgres integrations.postgres_limits "
+    "integrations._dead integrations._desk integrations._queue integrations.postgres integrations.postgres_limits "
     "integrations.postgres_watch jobs session tasks",
     "integrations.prometheus": "_secret integrations._operations observer tasks errors",
     "integrations.postgres_limits": "integrations._database _ledger _surely _telling observer session errors",

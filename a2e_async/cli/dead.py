@@ -6,7 +6,7 @@ from importlib import import_module
 from a2e_async.cli._inputs import database
 from a2e_async.cli._terminal import give, one_line
 from a2e_async.integrations._database import Database
-from a2e_async.integrations._queue import dead
+from a2e_async.integrations._dead import dead
 
 
 async def run(*, dsn: str | None, as_json: bool) -> int:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from a2e_async._saying import say
 from a2e_async.cli._inputs import database, kind_named
 from a2e_async.integrations._database import Database
-from a2e_async.integrations._queue import adopt
+from a2e_async.integrations._dead import adopt
 
 
 async def run(*, key: str, task_id: str, kind: str, name: str, dsn: str | None) -> int:

@@ -7,7 +7,7 @@ from a2e_async._saying import say
 from a2e_async.cli._inputs import database, kind_named
 from a2e_async.errors import RequestError
 from a2e_async.integrations._database import Database
-from a2e_async.integrations._queue import dead, retry
+from a2e_async.integrations._dead import dead, retry
 
 
 async def run(*, keys: list[str], unsent: bool, kind: str, name: str, dsn: str | None) -> int:

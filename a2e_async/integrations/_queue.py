@@ -1,8 +1,8 @@
-"""Jobs as rows of a journal and of procrastinate's queue, written together; and those that no worker goes on with."""
+"""Jobs as rows of a journal and of procrastinate's queue, written together."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 try:
     from procrastinate import App, PsycopgConnector
@@ -10,88 +10,18 @@ except ImportError as error:
     raise ImportError("this needs psycopg and procrastinate: pip install 'a2e-async[postgres]'") from error
 
 from a2e_async._course import drafted
-from a2e_async._frozen import Refusal, revive
-from a2e_async._rows import Phase
 from a2e_async._submit import Draft
-from a2e_async._wire import blueprint, media_of
-from a2e_async.errors import ModerationError, RequestError
-from a2e_async.integrations._database import Database, Db
+from a2e_async._wire import blueprint, media_of, refuse
+from a2e_async.errors import RequestError
+from a2e_async.integrations._database import Db
 from a2e_async.jobs import Jobs, items
-from a2e_async.tasks import KINDS, Task, TaskKind
-from a2e_async.watcher import failure
+from a2e_async.tasks import Task, TaskKind
 
 TAKE = "a2e.take"
 """The task of procrastinate's that submits a job."""
 _AT_ONCE = 500
 # Made to defer on connections of ours; it has none of its own.
 _deferrer = App(connector=PsycopgConnector())
-_DEAD = """SELECT kind, name, key, phase, reason, task_id, record, failure, batch, account FROM a2e_jobs j
-    JOIN a2e_batches b ON b.id = batch WHERE (phase IN ('failed', 'uncertain') OR reason <> '')"""
-
-
-class Dead(NamedTuple):
-    """A job that no worker goes on with."""
-
-    kind: str
-    name: str
-    """The batch's."""
-    key: str
-    phase: Phase
-    why: str
-    task_id: str
-    """'' if none is known."""
-    final: bool
-    """Whether it was moderation, which nothing repeats."""
-
-
-async def dead(database: Database) -> list[Dead]:
-    """List the jobs that no worker goes on with: failed, uncertain, or given up; the oldest first."""
-    return [_dead(row) for row in await database.rows(_DEAD + " ORDER BY j.id")]
-
-
-def _dead(row: tuple[Any, ...]) -> Dead:
-    kind, name, key, phase, why, task_id, record, refusal, *_ = row
-    final = bool(refusal)
-    if refusal:
-        why = Refusal.read(refusal).message
-    elif record and phase == Phase.FAILED:
-        error = failure(KINDS[kind], revive(KINDS[kind], record))
-        why, final = error.message, isinstance(error, ModerationError)
-    return Dead(kind, name, key, Phase(phase), why or "nothing could tell what became of it", task_id, final)
-
-
-async def retry(database: Database, kind: str, key: str, *, name: str = "") -> None:
-    """Hand a dead job out once more; one that is uncertain may so be paid twice. What moderation refused stays refused.
-
-    Raises `RequestError` where there is no such dead job.
-    """
-    await _revive(database, kind, key, name, "new", "", ("new", "sending", "failed", "uncertain"))
-
-
-async def adopt(database: Database, kind: str, key: str, task_id: str, *, name: str = "") -> None:
-    """Say which task an uncertain job became, so that it is watched to its end; raises as `retry` does."""
-    await _revive(database, kind, key, name, "sent", task_id, ("sending", "uncertain"))
-
-
-async def _revive(  # noqa: PLR0913, PLR0917 - which one, and what of it
-    database: Database, kind: str, key: str, name: str, to: str, task_id: str, phases: tuple[str, ...]
-) -> None:
-    async def change(db: Db) -> None:
-        async with db.transaction():
-            where = " AND kind = %s AND name = %s AND key = %s FOR UPDATE OF j"
-            row = await (await db.execute(_DEAD + where, (kind, name, key))).fetchone()
-            if row is None or row[3] not in phases:
-                raise RequestError(f"{key!r} is no dead job of the {kind} batch {name!r} of which that can be said.")
-            if _dead(row).final:
-                raise RequestError(f"{key!r} was refused by moderation, which is final: change the input.")
-            update = """UPDATE a2e_jobs SET
-                phase = CASE WHEN phase = 'sending' AND %(to)s = 'new' THEN phase ELSE %(to)s END,
-                lost = lost + CASE WHEN phase = 'uncertain' AND %(to)s = 'new' THEN price ELSE 0 END,
-                task_id = %(task)s, reason = '', fence = DEFAULT WHERE batch = %(batch)s AND key = %(key)s"""
-            await db.execute(update, {"to": to, "task": task_id, "batch": row[-2], "key": key})
-            await _defer(db, queue_of(row[-1]), row[-2], [key] if to == "new" else [])
-
-    await database.do(change)
 
 
 async def chunks(kind: TaskKind[..., Task], jobs: Jobs) -> AsyncGenerator[list[Draft]]:
@@ -101,10 +31,13 @@ async def chunks(kind: TaskKind[..., Task], jobs: Jobs) -> AsyncGenerator[list[D
         async for item in source:
             if isinstance(item.request, RequestError):
                 raise item.request
-            for field in blueprint(type(item.request)).media:
-                if any(not isinstance(value, str) for value in media_of(item.request, field)):
-                    text = "is a local file, which a worker elsewhere does not have: upload it first, and give its URL."
-                    raise RequestError(text, field=field, endpoint=kind.start.label)
+            plan, label = blueprint(type(item.request)), kind.start.label
+            if refuse(item.request, plan, label):
+                local = (
+                    name for name in plan.media if not all(isinstance(v, str) for v in media_of(item.request, name))
+                )
+                text = "is a local file, which a worker elsewhere does not have: upload it first, and give its URL."
+                raise RequestError(text, field=plan.names[next(local)], endpoint=label)
             draft = drafted(item, item.request)
             if found.setdefault(draft.key, draft).digest != draft.digest:
                 raise _used(draft.key)
@@ -133,11 +66,12 @@ async def write(queue: str, batch: int, drafts: list[Draft], db: Db) -> int:
         if odd := await (await db.execute(other, (keys, digests, batch))).fetchone():
             raise _used(odd[0])
         new = {key for (key,) in fresh}
-        await _defer(db, queue, batch, [key for key in keys if key in new])
+        await defer(db, queue, batch, [key for key in keys if key in new])
     return len(new)
 
 
-async def _defer(db: Db, queue: str, batch: int, keys: list[str]) -> None:
+async def defer(db: Db, queue: str, batch: int, keys: list[str]) -> None:
+    """Hand out jobs of a batch."""
     if keys:
         deferrer = _deferrer.configure_task(TAKE, queue=queue, connection=db)
         await deferrer.batch_defer_async(*(cast("Any", {"batch": batch, "key": key}) for key in keys))

@@ -28,8 +28,9 @@ from a2e_async._rows import Entry
 from a2e_async._surely import outlast, surely
 from a2e_async.errors import JournalError, RequestError
 from a2e_async.integrations._database import AGAIN, PASSING, Database
+from a2e_async.integrations._dead import Dead, adopt, dead, retry
 from a2e_async.integrations._desk import Desk, LaterError
-from a2e_async.integrations._queue import TAKE, Dead, adopt, chunks, dead, queue_of, retry, write
+from a2e_async.integrations._queue import TAKE, chunks, queue_of, write
 from a2e_async.integrations.postgres import PostgresJournal
 from a2e_async.integrations.postgres_limits import lasting, shared_brake
 from a2e_async.integrations.postgres_watch import shared_watch

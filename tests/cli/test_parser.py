@@ -101,6 +101,9 @@ def test_each_command_has_a_run_that_takes_its_arguments():
         "submit": ["k", "a.csv"],
         "dead adopt": ["k", "i"],
         "sandbox doctor": ["a"],
+        "submit": ["k", "a.csv"],
+        "dead retry": ["k"],
+        "dead adopt": ["k", "i"],
     }
     for name in COMMANDS:
         options = read([*name.split(), *samples.get(name, [])])

@@ -133,6 +133,7 @@ async def test_what_no_worker_could_send_is_refused_at_once(dsn: str, tmp_path: 
         for bad, field in (
             (s.swap | {"face_url": tmp_path / "face.jpg"}, "face_url"),
             (s.swap | {"key": "\ud800"}, "key"),
+            (s.swap | {"video_url": "clip.mp4"}, "video_url"),
             (s.swap | {"unknown": "x"}, ""),
         ):
             with pytest.raises(RequestError) as told:
