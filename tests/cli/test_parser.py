@@ -98,8 +98,6 @@ def test_each_command_has_a_run_that_takes_its_arguments():
         "batch status": ["a"],
         "batch export": ["a"],
         "batch resume": ["a"],
-        "submit": ["k", "a.csv"],
-        "dead adopt": ["k", "i"],
         "sandbox doctor": ["a"],
         "submit": ["k", "a.csv"],
         "dead retry": ["k"],
