@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from importlib import import_module
 from typing import Any, cast
 
-from a2e_async._saying import say
+from a2e_async import _saying
 from a2e_async.cli._parser import read
 from a2e_async.cli._terminal import FAILED, INTERRUPTED, MISUSED, complain
 from a2e_async.errors import A2EError, ConfigError, JournalError, RequestError
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except (A2EError, OSError, ImportError) as error:  # the last where an extra is missing, and says which
         if options.debug:
-            say(traceback.format_exc())
+            _saying.say(traceback.format_exc())
         complain(error)
         return MISUSED if isinstance(error, ConfigError | RequestError | JournalError | ImportError) else FAILED
     return code

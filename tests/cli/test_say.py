@@ -93,3 +93,11 @@ def test_a_sound_that_cannot_be_saved_is_not_lost(a2e, sandbox):
     ran = a2e("say", "Hello", "-o", "out.wav")
     assert ran.code == 1
     assert f"speech {sandbox.url}/" in ran.err
+
+
+def test_debug_shows_the_traceback_here_too(a2e, monkeypatch):
+    monkeypatch.setenv("A2E_API_KEY", "sk_invalid-and-secret")
+    ran = a2e("say", "hello", "-o", "out.mp3", "--debug")  # a command of this name is a module beside `say`
+    assert ran.code == 1
+    assert "Traceback" in ran.err
+    assert ran.err.splitlines()[-1].startswith("a2e: error: ")
