@@ -21,7 +21,7 @@ def test_block(
 ) -> None:
     settle(tmp_path, monkeypatch, sandbox_in_thread)
     monkeypatch.setenv("A2E_MAX_PAUSE", "0.1")
-    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("A2E_DSN", database)
     monkeypatch.setenv("REDIS_URL", redis_url)
     run(f"from a2e_async.integrations._database import migrate\nawait migrate({database!r})", "migrate")
 
