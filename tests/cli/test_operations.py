@@ -7,8 +7,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
+
+pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
+
+import psycopg
 
 from tests.cli.conftest import Ran
 from tests.waiting import until

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
+
+pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
+
+import psycopg
 
 from a2e_async import FACE_SWAP, A2ESession
 from a2e_async.integrations._database import migrate
