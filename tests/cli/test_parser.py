@@ -17,6 +17,7 @@ from a2e_async import __version__, cli
 from a2e_async.cli._parser import COMMANDS, read
 
 MODULES = sorted(path.name for path in Path(cli.__path__[0]).glob("*.py") if path.name != "contact_sheet.py")
+OF_THE_EXTRA = {"dead", "dead_adopt", "dead_retry", "migrate", "status", "submit", "worker"}
 
 
 @pytest.mark.parametrize(
@@ -109,12 +110,11 @@ def test_each_command_has_a_run_that_takes_its_arguments():
     for name in COMMANDS:
         options = read([*name.split(), *samples.get(name, [])])
         assert options.module == name.replace(" ", "_")
-        try:
-            run = import_module(f"a2e_async.cli.{options.module}").run
-        except ImportError as error:
-            assert "a2e-async[postgres]" in str(error)
-            assert find_spec("psycopg") is None
+        if options.module in OF_THE_EXTRA and find_spec("psycopg") is None:
+            with pytest.raises(ImportError, match="postgres"):
+                import_module(f"a2e_async.cli.{options.module}")
             continue
+        run = import_module(f"a2e_async.cli.{options.module}").run
         assert inspect.iscoroutinefunction(run)
         assert set(taken(run)) == vars(options).keys() - {"module", "debug"}
 
