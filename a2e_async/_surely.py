@@ -55,6 +55,21 @@ async def surely(work: Coroutine[Any, Any, T], seconds: float = inf) -> T:
     return task.result()
 
 
+async def end(*tasks: asyncio.Task[Any], again: float = 15.0) -> None:
+    """Cancel tasks, and return when they have ended: after so many seconds anew, as libraries may lose a cancellation.
+
+    Before Python 3.12 `asyncio.wait_for` does, where it comes together with what is waited for.
+    """
+    await surely(_end(set(tasks), again))
+
+
+async def _end(left: set[asyncio.Task[Any]], again: float) -> None:
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=again)
+
+
 @asynccontextmanager
 async def opened(
     path: Path, mode: Literal["rb", "wb", "ab"], opener: Callable[[str, int], int] | None = None

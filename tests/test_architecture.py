@@ -89,7 +89,7 @@ ALLOWED = {
     "integrations._receiver": "_secret session webhooks",
     "integrations.fastapi": "integrations.starlette session",
     "integrations.opentelemetry": "_version observer tasks",
-    "integrations._database": "_retry _secret config errors",
+    "integrations._database": "_retry _secret _surely config errors",
     "integrations._operations": "integrations._database _rows",
     "integrations.postgres": "_budget _rows integrations._database errors",
     "integrations._desk": "_budget _course _deadline _frozen _reconcile _retry _rows _submit errors "

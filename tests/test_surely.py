@@ -3,13 +3,15 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from a2e_async._surely import opened, outlast, surely
+from a2e_async._surely import end, opened, outlast, surely
 from tests.stepping import stepped
 
 
@@ -108,3 +110,21 @@ async def test_a_file_that_is_being_opened_is_closed(cancel: Callable[[Any, Any]
     await asyncio.wait([task])
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(made[0])
+
+
+def test_what_lost_a_cancellation_is_told_again() -> None:
+    async def deaf() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(inf)
+        await asyncio.sleep(inf)
+
+    async def main() -> None:
+        loop, tasks = asyncio.get_running_loop(), [asyncio.ensure_future(deaf()), asyncio.ensure_future(deaf())]
+        await asyncio.sleep(0)
+        began = loop.time()
+        await end(*tasks, again=3.0)
+        assert loop.time() - began == 3.0
+        assert all(task.cancelled() for task in tasks)
+        await end()
+
+    stepped(main())

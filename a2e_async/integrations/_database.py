@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from importlib import resources
+from math import inf
 from typing import Any, LiteralString, Self, TypeVar
 
 try:
@@ -18,6 +19,7 @@ except ImportError as error:
 
 from a2e_async._retry import waits
 from a2e_async._secret import Secret
+from a2e_async._surely import see_out
 from a2e_async.config import RetryPolicy
 from a2e_async.errors import JournalError, RequestError
 
@@ -100,6 +102,16 @@ class Database:
 
     async def do(self, work: Callable[[Db], Awaitable[T]]) -> T:
         """Return what the work returns, once it succeeds; it must do no harm if it is done twice."""
+        # In a task of its own: the pool may lose a cancellation (see `end`), and whoever waits here must not.
+        doing = asyncio.ensure_future(self._do(work))
+        try:
+            await asyncio.wait([doing])
+        except asyncio.CancelledError as cancelled:
+            doing.cancel()
+            raise await see_out(doing, inf, cancelled) from None
+        return doing.result()
+
+    async def _do(self, work: Callable[[Db], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
         for pause in waits(AGAIN):

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import LiteralString, Self
 
 from a2e_async._ledger import account_of
-from a2e_async._surely import outlast
+from a2e_async._surely import end
 from a2e_async._telling import teller_of
 from a2e_async.errors import ConfigError, JournalError
 from a2e_async.integrations._database import PASSING, Database, Db
@@ -143,8 +143,7 @@ async def going_on(work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await outlast(task)
+        await end(task)
 
 
 async def lasting(work: Callable[[], Awaitable[None]]) -> None:

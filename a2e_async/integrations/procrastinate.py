@@ -6,7 +6,7 @@ a local file is on one machine only.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from functools import partial
 from random import uniform
@@ -25,7 +25,7 @@ from a2e_async._ledger import account_of
 from a2e_async._reconcile import Reconciler
 from a2e_async._retry import waits
 from a2e_async._rows import Entry
-from a2e_async._surely import outlast, surely
+from a2e_async._surely import end, outlast, surely
 from a2e_async.errors import JournalError, RequestError
 from a2e_async.integrations._database import AGAIN, PASSING, Database
 from a2e_async.integrations._dead import Dead, adopt, dead, retry
@@ -186,7 +186,7 @@ class Engine:
         for desk in self._desks.values():
             desk.submitter.free.clear()
         await asyncio.gather(*(desk.submitter.finish(_FAREWELL) for desk in self._desks.values()))
-        await _ended(crew)
+        await end(*crew)
         self._desks.clear()
 
     async def _watch(self) -> None:
@@ -205,7 +205,7 @@ class Engine:
                         task.result()
                 await asyncio.sleep(_PAUSE)
         finally:
-            await _ended(watching.values())
+            await end(*watching.values())
 
     async def _work(self, concurrency: int) -> None:
         connector = PsycopgConnector(conninfo=self.database.dsn, min_size=1, max_size=4, timeout=_FAREWELL)
@@ -259,9 +259,3 @@ class Engine:
 def _told(work: asyncio.Task[None]) -> None:
     if not work.cancelled() and (error := work.exception()):
         _log.error("Jobs are not submitted any more: %s", error)
-
-
-async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await outlast(asyncio.gather(*tasks, return_exceptions=True))

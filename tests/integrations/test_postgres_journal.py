@@ -481,3 +481,19 @@ async def test_ends_and_starts_are_told_to_whoever_listens(open_one: Open, datab
         await journal.ended(job, Phase.DONE, 10.0, record=b"{}")
         told = [json.loads(one.payload) async for one in db.notifies(timeout=30, stop_after=2)]
     assert told == [{"batch": journal.batch, "job": job, "phase": phase} for phase in ("sent", "done")]
+
+
+async def test_a_cancellation_that_the_pool_loses_reaches_whoever_waits(open_one: Open) -> None:
+    database, begun = (await open_one()).database, asyncio.Event()
+
+    async def deaf(_: object) -> int:
+        begun.set()
+        with suppress(asyncio.CancelledError):  # as `asyncio.wait_for` may do before Python 3.12
+            await asyncio.Event().wait()
+        return 1
+
+    task = asyncio.ensure_future(database.do(deaf))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
