@@ -78,6 +78,7 @@ def test_statements_of_the_runbook(tell, database: str, sandbox_in_thread: Sandb
 
 
 def test_a_worker_in_a_lifespan(tell, tmp_path: Path, database: str, sandbox_in_thread: Sandbox) -> None:
+    pytest.importorskip("fastapi", reason="needs the dependency group `web`")
     script = next(block.text for block in blocks_of(MACHINES) if "FastAPI(lifespan=" in block.text)
 
     async def order() -> str:

@@ -24,6 +24,7 @@ from a2e_async.observer import Braked
 from a2e_async.sandbox import Rule
 from tests.integrations import asker
 from tests.service import KEY, SWIFT, Scene, scene
+from tests.snippets import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -182,8 +183,8 @@ async def test_a_429_brakes_the_other_sessions_of_the_account_and_no_other_accou
 
 async def test_the_other_process_sends_nothing_during_the_pause(tables: str) -> None:
     async with scene("real") as s, another(s, tables) as a2e:
-        words = [sys.executable, asker.__file__, s.sandbox.url, KEY, tables]
-        with subprocess.Popen(words) as process:  # noqa: ASYNC220 - starting it takes a moment
+        words = [sys.executable, "-m", asker.__name__, s.sandbox.url, KEY, tables]
+        with subprocess.Popen(words, cwd=ROOT) as process:  # noqa: ASYNC220 - starting it takes a moment
             try:
                 while len(s.sent("GET", COINS)) < 20:
                     await asyncio.sleep(0.01)

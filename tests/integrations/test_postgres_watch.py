@@ -214,7 +214,7 @@ async def test_a_cut_connection_ends_a_turn_and_nothing_is_lost_or_noted_twice(t
 
 
 async def test_when_a_leading_process_is_killed_another_goes_on(tables: str) -> None:
-    words = [sys.executable, "-u", standby.__file__]
+    words = [sys.executable, "-u", "-m", standby.__name__]
     async with scene("stepped") as s, rows(s, tables) as jobs, heard(tables, "a2e_jobs") as told:
         await jobs.submit(*"abcd")
         started = [
