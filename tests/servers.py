@@ -20,6 +20,8 @@ from itertools import count
 from pathlib import Path
 from typing import ClassVar, Self
 
+from tests.ports import free_port
+
 _PATIENCE = 90.0
 """Seconds until a server answers."""
 _GUARD = """
@@ -35,13 +37,6 @@ for pid in alive:
         pass
 shutil.rmtree(folder, ignore_errors=True)
 """
-
-
-def free_port() -> int:
-    """Return a port on which nothing listened just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def said(port: int, words: bytes, size: int = 64) -> bytes:

@@ -19,8 +19,9 @@ from a2e_async import FACE_SWAP, A2ESession, JournalError, PollPolicy, TaskState
 from a2e_async._reconcile import new_tag
 from a2e_async.batch import Batch
 from a2e_async.jobs import Jobs
-from a2e_async.journal import VERSION, Entry, Journal, Phase, read_entries, read_summaries
+from a2e_async.journal import VERSION, Entry, Journal, read_entries, read_summaries
 from tests import journals
+from tests.journals import finish
 from tests.service import KEY, Scene, scene
 
 pytestmark = pytest.mark.anyio
@@ -97,12 +98,6 @@ async def journal_at(path: Path, name: str = "", **settings: Any) -> AsyncIterat
         await journal.aclose()
 
 
-async def whole(journal: Journal, key: str, coins: float = 10.0) -> None:
-    job = await journal.intend(key, b"d", b"{}", new_tag(), coins)
-    await journal.started(job, f"id of {key}", coins)
-    await journal.ended(job, Phase.DONE, coins, record=b"{}")
-
-
 def entries(path: Path, batch: int = 1) -> dict[str, Entry]:
     return {entry.key: entry for entry in read_entries(path, batch)}
 
@@ -176,7 +171,7 @@ async def test_many_notes_share_a_commit(path: Path) -> None:
     statements: list[str] = []
     async with journal_at(path) as journal:
         await journal._writer.do(lambda db: db.set_trace_callback(statements.append))
-        await asyncio.gather(*(whole(journal, str(n)) for n in range(1000)))
+        await asyncio.gather(*(finish(journal, str(n)) for n in range(1000)))
         await journal._writer.do(lambda db: db.set_trace_callback(None))
     changes = sum(text.startswith(("INSERT", "UPDATE")) for text in statements)
     assert changes == 3000
@@ -207,7 +202,7 @@ async def test_many_read_while_one_writes(path: Path) -> None:
         for reader in readers:
             reader.start()
         for start in range(0, 600, 20):
-            await asyncio.gather(*(whole(journal, f"{start + n}") for n in range(20)))
+            await asyncio.gather(*(finish(journal, f"{start + n}") for n in range(20)))
         while looks < 8 and not broken:
             await asyncio.sleep(0.001)
         stop.set()
@@ -227,7 +222,7 @@ async def test_one_bad_note_does_not_silence_the_writer(path: Path) -> None:
     async with journal_at(path) as journal:
         with pytest.raises(Exception, match="surrogates"):
             await asyncio.wait_for(journal.find("\ud800"), 2)
-        await whole(journal, "k")
+        await finish(journal, "k")
         assert entries(path)["k"].phase == "done"
 
 
@@ -237,7 +232,7 @@ async def test_one_bad_note_does_not_silence_the_writer(path: Path) -> None:
 async def test_two_batches_share_a_file_in_one_process(path: Path) -> None:
     async with journal_at(path, "a") as a, journal_at(path, "b") as b, journal_at(path, kind="dubbing") as c:
         journals = (a, b, c)
-        await asyncio.gather(*(whole(journal, f"k{n}") for journal in journals for n in range(100)))
+        await asyncio.gather(*(finish(journal, f"k{n}") for journal in journals for n in range(100)))
         assert [summary.counts["done"] for summary in read_summaries(path)] == [100] * 3
     assert [(s.kind, s.name, s.holder) for s in read_summaries(path)] == [
         ("face_swap", "a", ""),
@@ -264,12 +259,12 @@ async def test_two_batches_share_a_file_in_several_processes(path: Path) -> None
 async def test_another_process_that_leaves_does_not_take_the_log_away(path: Path) -> None:
     """A file opened and closed on the side would drop this process's locks on it, as POSIX has it."""
     async with journal_at(path, "a") as a, journal_at(path, "b"):
-        await whole(a, "early")
+        await finish(a, "early")
         with child(path, "few", name="c") as process:
             assert process.stdout
             assert process.stdout.read().split()[-1] == "closed"
         assert path.with_name(f"{path.name}-wal").exists()
-        await whole(a, "late")
+        await finish(a, "late")
         assert set(entries(path)) == {"early", "late"}
     assert set(entries(path)) == {"early", "late"}
 
@@ -358,7 +353,7 @@ def newer(path: Path) -> None:
 
 async def _made(path: Path) -> None:
     async with journal_at(path) as journal:
-        await whole(journal, "k")
+        await finish(journal, "k")
 
 
 def other_application(path: Path) -> None:
@@ -519,7 +514,7 @@ async def test_a_full_disk_is_told_when_it_is_opened(path: Path, limit: int) -> 
     assert said.startswith("JournalError")
     assert "disk" in said
     async with journal_at(path) as journal:
-        await whole(journal, "k")
+        await finish(journal, "k")
 
 
 async def test_a_disk_that_fills_up_stops_what_could_not_be_noted(path: Path) -> None:

@@ -16,6 +16,7 @@ from a2e_async._reconcile import new_tag
 from a2e_async._rows import Ledger, Phase
 from a2e_async.config import SessionConfig
 from a2e_async.sandbox import Rule
+from tests.journals import finish
 from tests.service import scene
 
 pytestmark = pytest.mark.anyio
@@ -48,15 +49,9 @@ async def journal_at(place: Path | str, name: str = "", **settings: Any) -> Asyn
         await journal.aclose()
 
 
-async def whole(journal: Ledger, key: str, coins: float = 10.0) -> None:
-    job = await journal.intend(key, b"d", b"{}", new_tag(), coins)
-    await journal.started(job, f"id of {key}", coins)
-    await journal.ended(job, Phase.DONE, coins, record=b"{}")
-
-
 async def test_times_prices_and_counts_come_back(place: Path | str) -> None:
     async with journal_at(place) as journal:
-        await whole(journal, "done", 12.5)
+        await finish(journal, "done", 12.5)
         asked = await journal.intend("asked", b"d", b"{}", "a2e:1", 7.0, anchor="older")
         doubt = await journal.doubted(asked)
         assert doubt.doubted is not None
@@ -159,7 +154,7 @@ async def test_one_at_a_time_has_a_batch(place: Path | str) -> None:
 
 async def test_another_account_is_refused(place: Path | str) -> None:
     async with journal_at(place) as journal:
-        await whole(journal, "k")
+        await finish(journal, "k")
     with pytest.raises(JournalError, match="another account"):
         await opened(place, key="sk_other")
     async with journal_at(place, key="sk_new", rekey=True) as journal:
@@ -175,6 +170,6 @@ async def test_another_account_is_refused(place: Path | str) -> None:
 
 async def test_a_summary_is_of_one_batch(place: Path | str) -> None:
     async with journal_at(place, "a") as a, journal_at(place, "b") as b:
-        await whole(a, "k")
+        await finish(a, "k")
         found = [await a.summary(), await b.summary()]
     assert [(s.name, s.counts["done"], s.coins) for s in found] == [("a", 1, 10), ("b", 0, 0)]

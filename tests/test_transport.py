@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import pickle
-import socket
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -29,6 +28,7 @@ from a2e_async import (
     TransportTimeoutError,
 )
 from a2e_async.sandbox import Rule, Sandbox
+from tests.ports import closed_port
 from tests.service import KEY, SWIFT, scene
 
 pytestmark = pytest.mark.anyio
@@ -236,12 +236,6 @@ async def test_a_broken_answer_shows_no_token() -> None:
         error = error.__cause__
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_a_server_that_switches_protocols_holds_no_connection() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -258,9 +252,10 @@ async def test_a_server_that_switches_protocols_holds_no_connection() -> None:
 
 
 async def test_an_unreachable_host_starts_nothing() -> None:
-    async with A2ESession(KEY, base_url=f"http://127.0.0.1:{unused_port()}", **SWIFT) as a2e:
-        with pytest.raises(TransportError, match=r"no connection.*A2E_BASE_URL") as caught:
-            await a2e.face_swap.tasks.add(name="n", face_url="https://a.b/f.jpg", video_url="https://a.b/v.mp4")
+    with closed_port() as port:
+        async with A2ESession(KEY, base_url=f"http://127.0.0.1:{port}", **SWIFT) as a2e:
+            with pytest.raises(TransportError, match=r"no connection.*A2E_BASE_URL") as caught:
+                await a2e.face_swap.tasks.add(name="n", face_url="https://a.b/f.jpg", video_url="https://a.b/v.mp4")
         assert (caught.value.spent, caught.value.retry_safe, caught.value.sent) == ("no", True, False)
 
 

@@ -68,7 +68,7 @@ class _Patience(BaseRetryStrategy):
         if not isinstance(exception, LaterError | JournalError | ConnectorException):
             return None
         longest = min(2.0 ** min(job.attempts, 10), _LONGEST)
-        return RetryDecision(retry_in={"milliseconds": int(1000 * uniform(longest / 2, longest))})  # noqa: S311
+        return RetryDecision(retry_in={"milliseconds": int(1000 * uniform(longest / 2, longest))})  # noqa: S311 - no secret
 
 
 class _Manager(JobManager):

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -19,6 +18,7 @@ import pytest
 
 from a2e_async.sandbox import Account, Rule, Sandbox, sandbox_thread
 from tests.browsing import DEMANDED, LARGEST_PICTURE, PICTURES, Browser, needs_axe, needs_browser, picture, violations
+from tests.ports import free_port
 from tests.snippets import ROOT, SAMPLES
 from tests.waiting import until
 
@@ -47,8 +47,7 @@ class App:
     """One of the apps as a process, which can be killed and started again at the same address."""
 
     def __init__(self, name: str, folder: Path, settings: dict[str, str]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.script, self.folder, self.log = EXAMPLES / f"{name}_app.py", folder, folder / "app.log"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("A2E_")}

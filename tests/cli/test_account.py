@@ -2,11 +2,11 @@
 
 import json
 import os
-import socket
 
 import pytest
 
 from a2e_async.sandbox import sandbox_thread
+from tests.ports import closed_port
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
@@ -43,10 +43,9 @@ def test_wrong_key(a2e, monkeypatch):
 
 
 def test_nobody_there(a2e, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    monkeypatch.setenv("A2E_BASE_URL", f"http://127.0.0.1:{port}")
-    ran = a2e("credits")
+    with closed_port() as port:
+        monkeypatch.setenv("A2E_BASE_URL", f"http://127.0.0.1:{port}")
+        ran = a2e("credits")
     assert ran.code == 1
     assert ran.err == ran.error + "\n"
     assert "Check the network" in ran.error

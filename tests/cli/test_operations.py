@@ -1,7 +1,6 @@
 """`a2e status`, `a2e migrate`, `a2e dead`: looking after what several machines share, on a real PostgreSQL."""
 
 import csv
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +13,7 @@ pytest.importorskip("psycopg", reason="needs the dependency group `engines`")
 import psycopg
 
 from tests.cli.conftest import Ran
+from tests.ports import closed_port
 from tests.waiting import until
 
 PASSWORD = "well-kept-password"
@@ -67,9 +67,8 @@ def test_what_is_no_dsn(a2e, command):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_server(a2e, command):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    ran = a2e(*command, "--dsn", f"postgresql://a2e:{PASSWORD}@127.0.0.1:{port}/a2e", "--debug")
+    with closed_port() as port:
+        ran = a2e(*command, "--dsn", f"postgresql://a2e:{PASSWORD}@127.0.0.1:{port}/a2e", "--debug")
     assert ran.code == 2
     assert f"postgresql://127.0.0.1:{port}/a2e cannot be used" in ran.err.splitlines()[-1]
     assert PASSWORD not in ran.out + ran.err

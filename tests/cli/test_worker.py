@@ -2,7 +2,6 @@
 
 import csv
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 pytest.importorskip("procrastinate", reason="needs the dependency group `engines`")
 
 from a2e_async.cli._parser import read
+from tests.ports import closed_port
 from tests.waiting import until
 
 PASSWORD = "well-kept-password"
@@ -39,9 +39,8 @@ def test_where_there_is_no_database(a2e, jobs, database, monkeypatch, command):
     ran = a2e(*command)
     assert (ran.code, ran.err) == (2, ran.error + "\n")
     assert "pass --dsn, or set A2E_DSN" in ran.error
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    ran = a2e(*command, "--dsn", f"postgresql://a2e:{PASSWORD}@127.0.0.1:{port}/a2e")
+    with closed_port() as port:
+        ran = a2e(*command, "--dsn", f"postgresql://a2e:{PASSWORD}@127.0.0.1:{port}/a2e")
     assert (ran.code, ran.err) == (2, ran.error + "\n")
     assert f"postgresql://127.0.0.1:{port}/a2e cannot be used" in ran.error
     assert PASSWORD not in ran.out + ran.err

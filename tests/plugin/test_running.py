@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from urllib.request import urlopen
@@ -12,6 +11,7 @@ import pytest
 
 from a2e_async.sandbox import sandbox_thread
 from tests.plugin.conftest import without
+from tests.ports import free_ports
 
 ACCOUNT = """
     from a2e_async.pytest_plugin import A2EAccount
@@ -28,9 +28,7 @@ def url_in(text: str) -> str:
 
 
 def test_each_xdist_worker_has_a_sandbox_of_its_own(project, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    monkeypatch.setenv("A2E_SANDBOX_PORT", str(port))
+    monkeypatch.setenv("A2E_SANDBOX_PORT", str(free_ports(2)))
     monkeypatch.setenv("A2E_SANDBOX_DB", str(project.path / "kept.sqlite"))
     ran = project.test(
         """
