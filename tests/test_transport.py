@@ -158,11 +158,11 @@ async def test_a_longer_retry_after_than_patience_is_raised_at_once(status: int)
 async def test_one_retry_after_holds_everyone_back(status: int) -> None:
     async with scene() as s:
         s.account.fault(Rule("status", path=COINS, nth=1, status=status, retry_after=1))
+        began = time.monotonic()
         first = asyncio.ensure_future(s.a2e.account.coins())
         gate = s.a2e._transport.pool().gate
         while not gate._open_at:
             await asyncio.sleep(0)
-        began = time.monotonic()
         await s.a2e.face_swap.images.records()
         assert time.monotonic() - began > 0.8
         await first

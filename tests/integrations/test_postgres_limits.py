@@ -52,10 +52,11 @@ async def test_a_rate_is_one_rate_for_all_who_share_it(tables: str) -> None:
             taken.append(time.monotonic())
 
     async with SharedRate(tables, 50) as one, SharedRate(tables, 50) as two, SharedRate(tables, 50) as three:
+        began = time.monotonic()
         await asyncio.gather(*(take(rate, 20) for rate in (one, two, three, three)))
 
     assert len(taken) == 80
-    assert taken[-1] - taken[0] > 79 / 50 - 0.2
+    assert taken[-1] - began > 79 / 50 - 0.2
 
 
 async def test_what_one_process_took_another_waits_for(tables: str) -> None:
