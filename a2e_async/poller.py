@@ -24,6 +24,8 @@ GAP = 0.05
 """Seconds between two looks for waits whose time is up, at the least: many that end one by one share a look."""
 SLEPT = 5.0
 """Seconds by which a timer may be late before the machine is taken to have been asleep."""
+EARLY = 0.02
+"""Seconds by which a timer may be early, by the ticks of its clock: less than that is no time left."""
 LAST_LOOK = 30.0
 """Seconds that a wait whose time ran out unobserved has for one more reading: networks come back slowly."""
 
@@ -56,7 +58,7 @@ class Poller(Generic[TaskT]):
         self._watches[watch.task_id] = (*self._watches.get(watch.task_id, ()), watch)
         self._share()
         now = self.loop.time()
-        if watch.until <= now:
+        if watch.until <= now + EARLY:
             self._look_once_more(watch, now)
         else:
             self._schedule.put(watch, watch.due or (self._schedule.plan(watch, now, now) if watch.seen else now))

@@ -175,6 +175,21 @@ def test_a_deadline_that_is_over_ends_the_next_wait_at_once() -> None:
     assert stepped(main()) <= 0.1
 
 
+@pytest.mark.parametrize("left", [0.0, 0.0004, 0.016])
+def test_a_wait_with_less_left_than_a_clock_ticks_is_told_how_it_stands(left: float) -> None:
+    service = Service(lambda _: 1e9, latency=0.5)
+
+    async def main() -> None:
+        service.add("a")
+        # A timer that was early by as much ended the wait before.
+        until = asyncio.get_running_loop().time() + left
+        with pytest.raises(TaskTimeoutError, match="still queued"):
+            await TaskWatcher(service, FACE_SWAP, "a", until=until)
+
+    stepped(main())
+    assert service.calls.total() == 1
+
+
 def test_several_may_wait_for_one_watcher() -> None:
     service = Service()
 
