@@ -50,6 +50,17 @@ class Courier:
         self._https = url.scheme == "https"
 
 
+def signing(headers: dict[str, str]) -> "aiohttp.ClientMiddlewareType":
+    """Return a middleware that signs the requests of a lent session."""
+
+    async def sign(request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType") -> "aiohttp.ClientResponse":
+        # After whatever a lent session adds by itself, so that its traces see no token and its netrc is no obstacle.
+        request.headers.update(headers)
+        return await handler(request)
+
+    return sign
+
+
 def is_public(host: str) -> bool:
     """Tell whether a host may be anywhere; a name may, whatever it resolves to, unless it means this machine."""
     if is_loopback(host):

@@ -14,10 +14,11 @@ import anyio.to_thread
 
 from a2e_async._answer import retry_after
 from a2e_async._courier import Courier
+from a2e_async._pool import Pool
 from a2e_async._retry import next_pause, waits
 from a2e_async._secret import hide
 from a2e_async._surely import opened
-from a2e_async._transport import Pool, Transport
+from a2e_async._transport import Transport
 from a2e_async.errors import APIError, DecodeError, NotFoundError, TransportError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The only user of aiohttp's client: one pool per event loop, opened at the first request, closed with its loop."""
+"""What is sent, and sent again: one pool per event loop, opened at the first request, closed with its loop."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from logging import DEBUG
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -18,12 +18,10 @@ from a2e_async._arriving import texts, whole
 from a2e_async._deadline import permitted
 from a2e_async._endpoint import Endpoint, Permit
 from a2e_async._events import Event
-from a2e_async._limits import Gate
+from a2e_async._pool import ClosedError, Pool
 from a2e_async._retry import repeatable, started_unknown, waits
-from a2e_async._secret import Secret, hide
-from a2e_async._surely import surely
+from a2e_async._secret import hide
 from a2e_async._telling import Exchange, Teller, requests_logged
-from a2e_async._version import __version__
 from a2e_async._wire import Request
 from a2e_async.config import SessionConfig
 from a2e_async.errors import (
@@ -43,66 +41,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 R = TypeVar("R")
-# Servers commonly close idle connections after 5 s; a submission written to a dying one has an unknown outcome.
-KEEPALIVE = 4.0
-_HOPS = 5
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>]+")
 _TELLING = 12
-_STREAM = 10.0
-"""Times the timeout that an event stream may last."""
-_Options = dict[str, Any]
-
-
-class Pool:
-    """What belongs to one event loop: connections, gate, transfer slots."""
-
-    def __init__(self, config: SessionConfig, borrowed: "aiohttp.ClientSession | None") -> None:
-        import aiohttp  # noqa: PLC0415 - four times the cost of all other imports together
-
-        self.gate = Gate(config.limits.concurrency, config.limits.rate, config.limits.limiter)
-        self.transfers = asyncio.Semaphore(config.limits.transfers)
-        self.uploads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """One lock for each content on its way, so that a file wanted by many is uploaded once."""
-        self.errors = (aiohttp.ClientError, TimeoutError, OSError)
-        timeout = aiohttp.ClientTimeout(total=config.timeout, sock_connect=min(config.timeout, 15.0))
-        # A transfer has no total: as long as bytes move, it may go on.
-        transfer = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=config.timeout)
-        lasting = aiohttp.ClientTimeout(total=_STREAM * config.timeout, sock_connect=15.0, sock_read=config.timeout)
-        headers = {
-            "Authorization": Secret(f"Bearer {config.api_key}"),
-            "Content-Type": "application/json",
-            "User-Agent": f"a2e-async/{__version__}",
-            # Some rows want it (avatar training), some take their default language from it, none minds (contract 1.2).
-            "x-lang": "en-US",
-        }
-        self._owned: list[aiohttp.ClientSession] = []
-        self.call: _Options = {"timeout": timeout, "allow_redirects": False}
-        """What every request to the service is made with."""
-        if borrowed is None:
-            self.api = self._open(aiohttp, config.limits.concurrency, headers)
-            # Other hosts serve the files: nothing that is sent to them may carry the token.
-            self.plain = self._open(aiohttp, config.limits.transfers, {"User-Agent": headers["User-Agent"]})
-        else:
-            self.api = self.plain = borrowed
-            # A middleware of its owner's might send a paid request twice.
-            self.call |= {"raise_for_status": False, "auto_decompress": True, "middlewares": (_signing(headers),)}
-        self.listen: _Options = {**self.call, "timeout": lasting}
-        """What event streams are asked for with."""
-        self.move: _Options = {"timeout": transfer, "raise_for_status": False, "max_redirects": _HOPS}
-        """What files are moved with, besides a `Courier` as the only middleware."""
-
-    def _open(self, lib: Any, limit: int, headers: dict[str, str]) -> "aiohttp.ClientSession":
-        connector = lib.TCPConnector(limit=limit, keepalive_timeout=KEEPALIVE)
-        session = lib.ClientSession(connector=connector, headers=headers, cookie_jar=lib.DummyCookieJar())
-        self._owned.append(session)
-        return cast("aiohttp.ClientSession", session)
-
-    async def aclose(self) -> None:
-        await surely(self._close())
-
-    async def _close(self) -> None:
-        for session in self._owned:
-            await session.close()
 
 
 class Transport:
@@ -291,6 +231,8 @@ class Transport:
         """Turn a failure below HTTP into one of ours; only a connection that was never made counts as not sent."""
         import aiohttp  # noqa: PLC0415 - loaded long since, or this error would not be here
 
+        if isinstance(error, ClosedError):
+            return TransportError("not sent, since the session was closed.", endpoint=label, sent=False)
         # What follows the question mark of a URL is often its signature.
         text = _QUERY.sub("?***", str(error).replace(self.config.api_key, "***")) or type(error).__name__
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
@@ -334,15 +276,6 @@ class Transport:
         if isinstance(error, RateLimitError) or error.retry_after is not None:
             pool.gate.brake(error.retry_after or 0.0, ticket)
             self.teller.braked(label, error)
-
-
-def _signing(headers: dict[str, str]) -> "aiohttp.ClientMiddlewareType":
-    async def sign(request: "aiohttp.ClientRequest", handler: "aiohttp.ClientHandlerType") -> "aiohttp.ClientResponse":
-        # After whatever a lent session adds by itself, so that its traces see no token and its netrc is no obstacle.
-        request.headers.update(headers)
-        return await handler(request)
-
-    return sign
 
 
 def _shut(pool: Pool, label: str) -> RateLimitError:

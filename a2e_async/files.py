@@ -8,9 +8,8 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
@@ -21,11 +20,12 @@ from a2e_async._courier import Courier
 from a2e_async._download import CHUNK, SLOWEST, Download, Progress
 from a2e_async._download import LABEL as GET
 from a2e_async._endpoint import Caller
+from a2e_async._pool import Pool
 from a2e_async._retry import next_pause, waits
 from a2e_async._secret import hide
 from a2e_async._sniff import HEAD, media_problem, media_type
 from a2e_async._surely import opened, surely
-from a2e_async._transport import Pool, Transport
+from a2e_async._transport import Transport
 from a2e_async._wire import ById, url_problem
 from a2e_async.errors import A2EError, APIError, RequestError, TransportError
 from a2e_async.groups.account import Account, UploadRequest
@@ -148,11 +148,11 @@ class Files:
         headers = {"Content-Type": local.mime, "Content-Length": str(local.size)}
         pauses = waits(self._transport.config.retry)
         courier = Courier(LABEL, self._transport.config.base_url)
-        request = partial(pool.plain.put, url, data=body, headers=headers, middlewares=(courier,), **pool.move)
+        options: dict[str, Any] = {"headers": headers, "middlewares": (courier,), "allow_redirects": False, **pool.move}
         while True:
             asked = None
             try:
-                async with body.in_time(), request(allow_redirects=False) as response:
+                async with body.in_time(), pool.plain.put(url, data=body, **options) as response:
                     asked = retry_after(response.headers.get("Retry-After", ""))
                     failure = await _refusal(response, local.path.name)
             except pool.errors as error:

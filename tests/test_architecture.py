@@ -44,7 +44,9 @@ ALLOWED = {
     "_telling": "observer tasks _endpoint errors",
     "_retry": "config errors",
     "_arriving": "_events errors",
-    "_transport": "_telling _surely _arriving _deadline _events _retry _limits _endpoint _wire _secret config errors "
+    "_courier": "config errors",
+    "_pool": "_courier _limits _secret _surely _version config",
+    "_transport": "_telling _surely _arriving _deadline _events _retry _pool _endpoint _wire _secret config errors "
     "_version",
     "_durations": "tasks _endpoint",
     "_schedule": "_durations tasks config",
@@ -53,10 +55,9 @@ ALLOWED = {
     "_bounds": "tasks config errors",
     "watcher": "_telling _bounds poller _schedule tasks _endpoint _answer config errors",
     "webhooks": "poller _endpoint _secret errors",
-    "_courier": "config errors",
-    "_download": "_secret _answer _courier _surely _transport _retry errors",
-    "files": "_secret _answer _courier _download _surely _sniff _transport _retry _endpoint _wire tasks groups.account "
-    "errors",
+    "_download": "_secret _answer _courier _surely _pool _transport _retry errors",
+    "files": "_secret _answer _courier _download _surely _sniff _pool _transport _retry _endpoint _wire tasks "
+    "groups.account errors",
     "_deadline": "_endpoint _limits errors",
     "_parting": "tasks _endpoint _wire errors",
     "job": "_surely _deadline _parting _download files watcher tasks _endpoint _wire config errors",
@@ -181,7 +182,7 @@ def test_imports_are_seen_wherever_they_stand() -> None:
 @pytest.mark.parametrize(
     ("library", "users"),
     [
-        ("aiohttp", {"_transport", "webhooks", "integrations.aiohttp"}),
+        ("aiohttp", {"_pool", "_transport", "webhooks", "integrations.aiohttp"}),
         ("starlette", {"integrations.starlette"}),
         ("fastapi", {"integrations.fastapi"}),
         ("litestar", {"integrations.litestar"}),

@@ -6,6 +6,7 @@ import logging
 import pickle
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -308,6 +309,31 @@ async def test_a_closed_session_opens_again() -> None:
         await s.a2e.account.coins()
         await s.a2e.aclose()
         assert (await s.a2e.account.coins()).coins == 1000
+
+
+async def test_what_waits_while_its_session_is_closed_goes_over_the_next() -> None:
+    async with scene() as s:
+        s.a2e.brake(0.1)
+        start = asyncio.ensure_future(s.a2e.face_swap.tasks.add(**s.swap))
+        await asyncio.sleep(0)
+        await s.a2e.aclose()
+        assert (await start).id
+        assert s.sent("POST", "/add") == [200]
+
+
+async def test_a_lent_session_that_is_closed_sends_nothing(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        http = aiohttp.ClientSession()
+        a2e = A2ESession(KEY, base_url=sandbox.url, http=http, **SWIFT)
+        await http.close()
+        calls = (
+            a2e.face_swap.tasks.add(name="n", face_url=sandbox.face_url, video_url=sandbox.video_url),
+            a2e.files.save(sandbox.video_url, tmp_path / "clip.mp4"),
+        )
+        for call in calls:
+            with pytest.raises(TransportError, match="not sent, since the session was closed") as caught:
+                await call
+            assert not caught.value.sent
 
 
 async def test_cancelled_calls_leave_no_task() -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import anyio
 
 from a2e_async import A2ESession, PollPolicy, RetryPolicy
-from a2e_async._transport import Pool
+from a2e_async._pool import Pool
 from a2e_async.sandbox import Sandbox
 from tests.service import Scene
 

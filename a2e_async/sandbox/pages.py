@@ -5,6 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from a2e_async.sandbox.wire import FileAnswer
+
 _FOLDER = Path(__file__).with_name("dashboard")
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = (
@@ -26,7 +28,7 @@ def dashboard(path: str) -> web.StreamResponse | None:
     file = _files().get(path)
     if not file:
         return None
-    return web.FileResponse(file, headers={**_HEADERS, "Content-Type": f"{_TYPES[file.suffix]}; charset=utf-8"})
+    return FileAnswer(file, {**_HEADERS, "Content-Type": f"{_TYPES[file.suffix]}; charset=utf-8"})
 
 
 @cache

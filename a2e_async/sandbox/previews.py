@@ -11,7 +11,7 @@ from a2e_async.sandbox.life import Task
 from a2e_async.sandbox.objects import Objects
 from a2e_async.sandbox.results import RENDERERS, Results, expiry
 from a2e_async.sandbox.sniff import sniff
-from a2e_async.sandbox.wire import SEALED, Refusal
+from a2e_async.sandbox.wire import SEALED, FileAnswer, Refusal
 from a2e_async.sandbox.world import World
 
 PREFIX = "/sandbox/media/"
@@ -44,7 +44,7 @@ class Previews:
             raise Refusal("there is no such file", status=404)
         try:
             file = await self._file(*held, path.name)
-            return web.FileResponse(file, headers={"Content-Type": sniff(file).mime, **SEALED})
+            return FileAnswer(file, {"Content-Type": sniff(file).mime, **SEALED})
         except FileNotFoundError:
             raise Refusal("the file is gone", status=404) from None
         except (OSError, ValueError) as error:

@@ -1,10 +1,12 @@
 """What leaves the server: the envelope, refusals, times, and the odd page that is not JSON."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from typing import IO, Any
 from uuid import uuid4
 
 import msgspec
@@ -33,11 +35,34 @@ class Refusal(Exception):  # noqa: N818 - an answer of the service, not a fault 
 
 
 class FileAnswer(web.FileResponse):
-    """A file that is about to be sent, and where it lies."""
+    """A file that is about to be sent, and where it lies; it is also closed if its opening was not waited for."""
 
     def __init__(self, path: Path, headers: Mapping[str, str]) -> None:
         super().__init__(path, headers=dict(headers))
         self.path = path
+        self._file: IO[bytes] | None = None
+        self._left = False
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        """Send it."""
+        try:
+            return await super().prepare(request)
+        except asyncio.CancelledError:
+            # A thread may just be opening the file; aiohttp knows of it only afterwards.
+            self._left = True
+            self._close()
+            raise
+
+    def _make_response(self, request: web.BaseRequest, accept_encoding: str) -> Any:
+        found = super()._make_response(request, accept_encoding)
+        self._file = found[1]
+        if self._left:
+            self._close()
+        return found
+
+    def _close(self) -> None:
+        if self._file:
+            self._file.close()
 
 
 def respond(answer: object, *, status: int = 200) -> web.Response:

@@ -1,15 +1,18 @@
 """Uploads really arrive, results really play, and neither opens a door."""
 
 import asyncio
+import threading
 from shutil import copyfile
 
 import aiohttp
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from a2e_async.sandbox import Sandbox
-from a2e_async.sandbox.objects import TooLargeError, receive
+from a2e_async.sandbox.objects import SAMPLES, TooLargeError, receive
 from a2e_async.sandbox.results import RENDERERS
+from a2e_async.sandbox.wire import FileAnswer
 
 pytestmark = pytest.mark.anyio
 
@@ -208,6 +211,36 @@ async def test_unreadable_input_shows_when_its_result_is_asked_for(call, account
     account.advance(100)
     reply = await call("GET", (await call.detail(task_id))["result_url"])
     assert reply.status == 500 or reply.headers["X-A2E-Sandbox"] == "passthrough"
+
+
+async def test_a_file_that_is_opened_for_nobody_is_closed(tmp_path):
+    opening, left, opened = asyncio.Event(), threading.Event(), asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    class Slow(FileAnswer):
+        def _make_response(self, *args):
+            loop.call_soon_threadsafe(opening.set)
+            left.wait()
+            found = super()._make_response(*args)
+            loop.call_soon_threadsafe(opened.put_nowait, found[1])
+            return found
+
+    async def serve(_request):
+        return Slow(SAMPLES / "clip.mp4", {})
+
+    server = web.Server(serve)
+    listener = await loop.create_server(server, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await opening.wait()
+    listener.close()
+    await server.shutdown(0.01)
+    left.set()
+
+    assert (await opened.get()).closed
+    writer.close()
+    await writer.wait_closed()
+    await listener.wait_closed()
 
 
 async def test_urls_follow_the_host_header(call, account):
