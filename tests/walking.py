@@ -257,7 +257,7 @@ async def _all_ended() -> None:
 
 def _unused(a2e: A2ESession, pool: Pool) -> None:
     gate = pool.gate
-    for http in (pool.api, pool.plain):
+    for http in (pool._api, pool._plain):
         connector: Any = http.connector
         assert connector is None or not connector._acquired
     assert (gate._busy, gate._waiting) == (0, 0)
