@@ -129,6 +129,19 @@ async def test_a_host_that_asks_for_more_patience_than_there_is(tmp_path: Path) 
         assert not list(tmp_path.iterdir())
 
 
+async def test_an_upload_whose_session_is_closed_between_two_tries_says_so() -> None:
+    async with scene() as s:
+        s.account.fault(Rule("status", method="PUT", status=503))
+        closing: list[asyncio.Future[None]] = []
+
+        def close(*_: object) -> None:
+            closing.append(asyncio.ensure_future(s.a2e.aclose()))
+
+        with pytest.raises(TransportError, match="not sent, since the session was closed"):
+            await s.a2e.files.upload(FACE, on_progress=close)
+        await asyncio.gather(*closing)
+
+
 async def test_an_upload_that_is_never_taken_is_told() -> None:
     async with scene() as s:
         s.account.fault(Rule("html", method="PUT"))

@@ -213,7 +213,7 @@ async def test_unreadable_input_shows_when_its_result_is_asked_for(call, account
     assert reply.status == 500 or reply.headers["X-A2E-Sandbox"] == "passthrough"
 
 
-async def test_a_file_that_is_opened_for_nobody_is_closed(tmp_path):
+async def test_a_file_that_is_opened_for_nobody_is_closed():
     opening, left, opened = asyncio.Event(), threading.Event(), asyncio.Queue()
     loop = asyncio.get_running_loop()
 
