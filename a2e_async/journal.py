@@ -235,9 +235,13 @@ def _hash(account: str, salt: bytes) -> bytes:
 
 def check(path: Path, db: sqlite3.Connection, *, fresh: bool) -> None:
     """Raise JournalError for what is no journal, or one that only a newer version can read."""
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    db.execute("BEGIN")  # another process may be making it: all three are of the same moment
+    try:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    finally:
+        db.rollback()
     if application != APPLICATION and not (fresh and empty and not application):
         raise JournalError(f"journal {path} is no journal of a2e-async: name another file.")
     if version > VERSION:

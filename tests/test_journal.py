@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +19,7 @@ from a2e_async import FACE_SWAP, A2ESession, JournalError, PollPolicy, TaskState
 from a2e_async._reconcile import new_tag
 from a2e_async.batch import Batch
 from a2e_async.jobs import Jobs
-from a2e_async.journal import VERSION, Entry, Journal, read_entries, read_summaries
+from a2e_async.journal import _SCHEMA, VERSION, Entry, Journal, check, read_entries, read_summaries
 from tests import journals
 from tests.journals import finish
 from tests.service import KEY, Scene, scene
@@ -254,6 +254,22 @@ async def test_two_batches_share_a_file_in_several_processes(path: Path) -> None
     said = await asyncio.gather(*(process.communicate() for process in every))
     assert [out.split()[-1:] for out, _ in said] == [[b"closed"]] * 4, said
     assert {(s.name, s.counts["done"]) for s in read_summaries(path)} == {(name, 25) for name in names}
+
+
+def test_a_file_that_becomes_a_journal_while_it_is_looked_at_is_one(path: Path) -> None:
+    path.touch()
+    with closing(sqlite3.connect(path)) as db, closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+
+        def meanwhile(statement: str) -> None:
+            if "sqlite_schema" in statement:
+                with suppress(sqlite3.OperationalError):  # it has to wait
+                    for one in _SCHEMA:
+                        other.execute(one)
+
+        db.set_trace_callback(meanwhile)
+        check(path, db, fresh=True)
+        db.set_trace_callback(None)
+        assert not db.in_transaction
 
 
 async def test_another_process_that_leaves_does_not_take_the_log_away(path: Path) -> None:
