@@ -1,6 +1,7 @@
 """Requests: Structs that check themselves, find their local files and become the bytes to send. Pure."""
 
 from collections.abc import Callable
+from math import isfinite
 from os import PathLike
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, cast, dataclass_transform, get_args, get_origin, get_type_hints
@@ -236,7 +237,7 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
             reason = f"is no {part.__name__}, but {type(odd[0]).__name__}."
             raise RequestError(reason, field=plan.names[name], endpoint=endpoint)
     try:
-        plan.check(_plainly(request))
+        plan.check(_finite(request, plan, endpoint))
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         where = where.strip("`.")
@@ -248,6 +249,15 @@ def refuse(request: Request, plan: Blueprint, endpoint: str) -> bool:
     if problem := request.problem():
         raise RequestError(problem[1], field=problem[0], endpoint=endpoint)
     return files
+
+
+def _finite(request: Request, plan: Blueprint, endpoint: str) -> bytes:
+    sent = _plainly(request)
+    if b"null" in sent:  # what JSON has for a number that is none
+        for name, wire in plan.names.items():
+            if isinstance(value := getattr(request, name), float) and not isfinite(value):
+                raise RequestError(f"is no number that can be sent: {value}.", field=wire, endpoint=endpoint)
+    return sent
 
 
 def choice(hint: Any) -> str:

@@ -119,6 +119,15 @@ def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     refused(AddUser(username=value))
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_json_has_as_null_is_refused_where_null_would_do(value: Any) -> None:
+    start = next(endpoint for endpoint in endpoints() if endpoint.label == "POST /api/v1/hailuoVideo/start")
+    odd = start.request(prompt=value)
+    with pytest.raises(RequestError, match="no number that can be sent") as caught:
+        refuse(odd, blueprint(type(odd)), start.label)
+    assert caught.value.field == "prompt"
+
+
 def test_a_body_that_holds_itself_is_refused() -> None:
     body: dict[str, Any] = {}
     body["body"] = body
